@@ -1,0 +1,46 @@
+# What one types here. Every target makes the virtual environment .venv first; tools/setup_environment.sh does that.
+
+PYTHON ?= python3
+ARGS ?=
+
+export PYTHON
+setup := sh tools/setup_environment.sh
+python := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help mnist test lint style formatting types bench clean
+
+help: ## list these targets
+	@echo "make <target> [ARGS='...'] [PYTHON=python3.12]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 10
+
+mnist: ## train a network on handwritten digits; ARGS='--help' lists its options
+	@$(setup) examples
+	$(python) examples/mnist_mlp.py $(ARGS)
+
+test: ## run every test that this machine can run, and say which it cannot; ARGS go to pytest
+	@$(setup) examples,test
+	$(python) -m pytest $(ARGS)
+
+lint: style formatting types ## check style, formatting and types
+
+style:
+	@$(setup) dev
+	$(python) -m ruff check .
+
+formatting:
+	@$(setup) dev
+	$(python) -m ruff format --check .
+
+types:
+	@$(setup) dev
+	$(python) -m mypy --strict tinygrad_lite
+
+bench: ## run the benchmarks one after the other
+	@$(setup) examples,test
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(python) "$$script" $(ARGS); done
+
+clean: ## remove the virtual environment and everything generated
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

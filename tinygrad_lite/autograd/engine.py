@@ -1,0 +1,417 @@
+"""The engine: walks a recorded graph backward (gradients) or forward (tangents).
+
+Backward visits the reachable nodes from the youngest to the oldest. A node is younger than everything it
+uses, so when its turn comes every use of its output has already added its share: no recursion, no
+topological sort. The rules run on plain arrays (symbol-to-number) or, under ``create_graph``, on tensors, so
+that the backward pass is recorded too (symbol-to-symbol). The engine knows no operation by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite.autograd.graph import (
+    FREED,
+    Array,
+    Hooks,
+    Leaf,
+    Node,
+    Projection,
+    Tensor,
+    make_tensor,
+    mode,
+    set_grad_enabled,
+)
+from tinygrad_lite.autograd.rows import Plan, namespaces
+from tinygrad_lite.errors import GradientError, fail
+
+Place: TypeAlias = "Node | Leaf"  #: where a gradient can arrive
+Value: TypeAlias = Any  #: an Array, or under create_graph a Tensor
+
+tensor_namespace: Any = None  #: the public functions: the third world, registered by the package
+_by_age = attrgetter("seq")
+
+
+# --- reverse mode ---------------------------------------------------------------------------------
+
+
+def backward_pass(
+    roots: Sequence[tuple[Place, Value]],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Place] | None = None,
+) -> list[Value]:
+    """Send cotangents from ``roots`` to the leaves, or to ``inputs`` only.
+
+    Args:
+        roots: pairs of a place in the graph and the cotangent that enters there.
+        retain_graph: keep the saved arrays for another pass.
+        create_graph: run the rules on tensors, so that the result can be differentiated again.
+        inputs: where to stop; None means every leaf, whose ``grad`` is then added to.
+
+    Returns:
+        The gradient at each of ``inputs`` (None where none arrives); an empty list without ``inputs``.
+
+    Raises:
+        GradientError: if a needed node was freed by an earlier pass, or an array that it saved was changed.
+    """
+    order, pending = _reachable([place for place, _ in roots])
+    wanted = None if inputs is None else _leading_to(order, inputs)
+    captured: dict[Place, Value] = {}
+    grads: dict[Place, Value] = {}
+    owned: set[Place] = set()  # places whose sum was allocated here and may be added to in place
+
+    def add(place: Place, g: Value) -> None:
+        """The first share is kept by reference, the second allocates, later ones add in place."""
+        if place in owned:
+            total = grads[place]
+            total += g
+            grads[place] = total
+        elif place in grads:
+            grads[place] = grads[place] + g
+            if not create_graph:
+                owned.add(place)
+        else:
+            grads[place] = g
+
+    def finish(leaf: Leaf) -> None:
+        """All uses of a leaf have been visited: its gradient is final."""
+        if leaf in grads:
+            g = _hooked(leaf.hooks, grads.pop(leaf), create_graph)
+            if inputs is None:
+                deposit(leaf, g, create_graph)
+            else:
+                captured[leaf] = g
+
+    for place, g in roots:
+        add(place, _as_value(g, create_graph))
+        if type(place) is Leaf:
+            pending[place] = pending.get(place, 0)
+    for leaf in [leaf for leaf, uses in pending.items() if uses == 0]:
+        finish(leaf)
+
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+        for node in order:
+            g = grads.pop(node, None)
+            parents = node.parents
+            if g is not None and (wanted is None or node in wanted):
+                if node.hooks is not None and type(node) is not Projection:
+                    g = _hooked(node.hooks, g, create_graph)
+                if inputs is not None and node in inputs:
+                    captured[node] = g
+                plan = node.plan
+                if plan is None:
+                    _project(node, g, grads)  # type: ignore[arg-type]
+                else:
+                    _differentiate(node, plan, g, wanted, pending, grads, create_graph, add)
+                    if not retain_graph and node.saved:
+                        node.saved = FREED
+                        node.private = None
+            for parent in parents:
+                if type(parent) is Leaf:
+                    uses = pending[parent] = pending[parent] - 1
+                    if uses == 0:
+                        finish(parent)
+    return [captured.get(place) for place in inputs or ()]
+
+
+def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int]]:
+    """The operations behind ``roots``, youngest first, and how many uses each leaf has among them."""
+    order: list[Node] = []
+    pending: dict[Leaf, int] = {}
+    seen: set[Any] = {None}
+    stack: list[Node] = []
+    for root in roots:
+        if root not in seen:
+            seen.add(root)
+            if type(root) is not Leaf:
+                stack.append(root)  # type: ignore[arg-type]
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        for parent in node.parents:
+            if type(parent) is Leaf:
+                pending[parent] = pending.get(parent, 0) + 1
+            elif parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    order.sort(key=_by_age, reverse=True)
+    return order, pending
+
+
+def _leading_to(order: Sequence[Node], inputs: Sequence[Place]) -> set[Place]:
+    """The nodes through which a gradient must pass to arrive at one of ``inputs``."""
+    leading: set[Place] = set(inputs)
+    for node in reversed(order):
+        if not leading.isdisjoint(node.parents):
+            leading.add(node)
+    return leading
+
+
+def _differentiate(
+    node: Node,
+    plan: Plan,
+    g: Value,
+    wanted: set[Place] | None,
+    pending: dict[Leaf, int],
+    grads: dict[Place, Value],
+    create_graph: bool,
+    add: Callable[[Place, Value], None],
+) -> None:
+    """Run the rules of one node and add what they return to its parents."""
+    saved = node.saved
+    if saved is FREED:
+        fail_freed(plan)
+    if node.versions is not None:
+        check_versions(node, plan)
+    parents = node.parents
+    xp = plan.xp
+    if create_graph:
+        xp, saved = tensor_namespace, wrap_saved(node, plan)
+    elif plan.override is not None:
+        needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
+        sinks = [_sink(parent, pending, grads) for parent in parents]
+        shares = plan.override.backward(node.private, g, needs, sinks)
+        for parent, share in zip(parents, shares, strict=True):
+            if share is not None:
+                add(parent, fit(xp, share, parent))
+        return
+    if plan.joint is None:
+        for i, vjp, take in plan.steps:
+            parent = parents[i]
+            if wanted is not None and parent not in wanted:
+                continue
+            share = vjp(xp, g) if take is None else vjp(xp, g, *take(saved))
+            if share.shape != parent.shape or share.dtype is not parent.dtype:
+                share = fit(xp, share, parent)
+            add(parent, share)
+        return
+    vjp, take = plan.joint[:2]
+    needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
+    shares = vjp(xp, g, needs) if take is None else vjp(xp, g, needs, *take(saved))
+    for parent, need, share in zip(parents, needs, shares, strict=True):
+        if need and share is not None:
+            add(parent, fit(xp, share, parent))
+
+
+def fit(xp: Any, g: Value, place: Place) -> Value:
+    """Undo broadcasting and promotion: ``g`` in the shape and dtype of the value at ``place``."""
+    if g.shape != place.shape:
+        g = xp.sum_to(g, place.shape)
+    if g.dtype != place.dtype:
+        g = xp.astype(g, place.dtype)
+    return g
+
+
+def _project(node: Projection, g: Value, grads: dict[Place, Any]) -> None:
+    """Put the gradient of one output into its slot of the operation's list of cotangents."""
+    owner = node.parents[0]
+    slots = grads.get(owner)
+    if slots is None:
+        slots = grads[owner] = [None] * len(owner.plan.row.outputs)
+    index = node.index
+    slots[index] = g if slots[index] is None else slots[index] + g
+
+
+def wrap_saved(node: Node, plan: Plan) -> tuple[Any, ...]:
+    """The saved arrays as tensors with their places in the graph, for rules that record."""
+    saved = node.saved
+    if saved is FREED:
+        fail_freed(plan)
+    wrapped: list[Any] = []
+    for (kind, index), value in zip(plan.kept, saved[: len(plan.kept)], strict=True):
+        if kind == "operands":
+            pairs = zip(value, node.parents, strict=True)
+            wrapped.append(tuple(make_tensor(array, parent) for array, parent in pairs))
+        elif kind == "static" or value is None or type(value) not in namespaces:
+            wrapped.append(value)
+        elif kind == "operand":
+            wrapped.append(make_tensor(value, node.parents[index]))
+        elif value.dtype.kind != "f":
+            wrapped.append(make_tensor(value))
+        elif len(plan.row.outputs) == 1:
+            wrapped.append(make_tensor(value, node))
+        else:
+            wrapped.append(make_tensor(value, Projection(node, index, value.shape, value.dtype)))
+    return tuple(wrapped)
+
+
+def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
+    """What the hooks make of a gradient: each may return a replacement of the same shape."""
+    if hooks is None:
+        return g
+    tensor = g if create_graph else make_tensor(as_array(g))
+    for hook in list(hooks.values()):
+        changed = hook(tensor)
+        if changed is None:
+            continue
+        if not isinstance(changed, Tensor) or changed._data.shape != tensor._data.shape:
+            operands = {"gradient": tensor, "returned": changed}
+            fail(GradientError, "hook", "must return None or a tensor of the gradient's shape", operands)
+        tensor = changed
+    if hooks.retain:
+        hooks.retained = tensor
+    return tensor if create_graph else tensor._data
+
+
+# --- leaves ---------------------------------------------------------------------------------------
+
+
+def _sink(place: Place | None, pending: dict[Leaf, int], grads: dict[Place, Value]) -> Array:
+    """Memory that a backend may write the whole gradient of ``place`` into, or None.
+
+    Only when this is the leaf's one use in this pass, it has no gradient yet, and nothing waits to see it.
+    """
+    if type(place) is Leaf and place.buffer is not None and place.grad is None and place.hooks is None:
+        return place.buffer if pending[place] == 1 and place not in grads else None
+    return None
+
+
+def deposit(leaf: Leaf, g: Value, create_graph: bool) -> None:
+    """Add a final gradient to ``leaf.grad``, which is memory of its own and never an alias."""
+    grad = leaf.grad
+    if create_graph:
+        leaf.grad = g if grad is None else grad + g
+    elif grad is None:
+        if leaf.buffer is None:
+            data = np.array(g) if isinstance(g, np.generic) else g.copy()
+        else:
+            data = leaf.buffer
+            if g is not data:
+                data[...] = g
+        leaf.grad = make_tensor(data)
+    elif grad._node is None and getattr(grad._data, "flags", None) is not None and grad._data.flags.writeable:
+        grad._data += g
+    else:
+        leaf.grad = make_tensor(grad._data + g)
+    if leaf.after is not None:
+        for hook in list(leaf.after.values()):
+            hook(leaf.tensor())
+
+
+def as_array(g: Array) -> Array:
+    """A 0-d array where NumPy's arithmetic returned a scalar."""
+    return np.asarray(g) if isinstance(g, np.generic) else g
+
+
+# --- forward mode ---------------------------------------------------------------------------------
+
+
+def forward_pass(
+    outputs: Sequence[Place], seeds: Sequence[tuple[Place, Value]], *, create_graph: bool
+) -> list[Value]:
+    """Push tangents from ``seeds`` through a recorded graph to ``outputs``: the same graph, oldest first.
+
+    Args:
+        outputs: the places whose tangents are wanted.
+        seeds: pairs of a place and its tangent.
+        create_graph: run the rules on tensors, so that the tangents can be differentiated.
+
+    Returns:
+        The tangent at each output, None where it is identically zero.
+
+    Raises:
+        GradientError: as for ``backward_pass``.
+    """
+    order, _ = _reachable(outputs)
+    tangents: dict[Place, Value] = dict(seeds)
+    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+        for node in reversed(order):
+            if node in tangents or not any(parent in tangents for parent in node.parents):
+                continue
+            plan = node.plan
+            if plan is None:
+                slots = tangents[node.parents[0]]
+                tangent = slots[node.index]  # type: ignore[attr-defined]
+                if tangent is not None:
+                    tangents[node] = tangent
+                continue
+            tangents[node] = _push(node, plan, tangents, create_graph)
+    return [tangents.get(place) for place in outputs]
+
+
+def _push(node: Node, plan: Plan, tangents: dict[Place, Value], create_graph: bool) -> Value:
+    """The tangent of one node's output (a tuple of them for several outputs)."""
+    saved = node.saved
+    if saved is FREED:
+        fail_freed(plan)
+    if node.versions is not None:
+        check_versions(node, plan)
+    xp = plan.xp
+    if create_graph:
+        xp, saved = tensor_namespace, wrap_saved(node, plan)
+    incoming = [tangents.get(parent) if parent is not None else None for parent in node.parents]
+    several = len(plan.row.outputs) > 1
+    if plan.joint is not None:
+        jvp, take = plan.joint[2:]
+        pushed = jvp(xp, incoming) if take is None else jvp(xp, incoming, *take(saved))
+        return pushed if several else _broadcast(xp, pushed, node)
+    total: Value = None
+    for i, jvp, take in plan.jvp_steps:
+        if incoming[i] is None:
+            continue
+        pushed = jvp(xp, incoming[i]) if take is None else jvp(xp, incoming[i], *take(saved))
+        if several:
+            total = pushed if total is None else tuple(_sum(t, p) for t, p in zip(total, pushed, strict=True))
+        else:
+            total = _sum(total, _broadcast(xp, pushed, node))
+    return total
+
+
+def _as_value(g: Value, create_graph: bool) -> Value:
+    """A cotangent or tangent as the rules take it: an array, or under create_graph a tensor."""
+    if create_graph:
+        return g if isinstance(g, Tensor) else make_tensor(g)
+    return g._data if isinstance(g, Tensor) else g
+
+
+def _sum(first: Value, second: Value) -> Value:
+    if first is None or second is None:
+        return second if first is None else first
+    return first + second
+
+
+def _broadcast(xp: Any, tangent: Value, node: Node) -> Value:
+    """Broadcasting and promotion happened to the value, so they happen to its tangent."""
+    if tangent.shape != node.shape:
+        tangent = xp.broadcast_to(tangent, node.shape)
+    if tangent.dtype != node.dtype:
+        tangent = xp.astype(tangent, node.dtype)
+    return tangent
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def fail_freed(plan: Plan) -> None:
+    """The arrays of this operation were let go by an earlier backward pass."""
+    fail(
+        GradientError,
+        "backward",
+        f"reached {plan.row.name} a second time, but its saved values were freed by the first pass",
+        hint="pass retain_graph=True to the first backward, or compute the result again",
+    )
+
+
+def check_versions(node: Node, plan: Plan) -> None:
+    """Refuse to use a saved array that was written in place since."""
+    for index, version, count in node.versions or ():
+        if version.count != count:
+            names = plan.row.operands
+            name = f"{names[0]}[{index}]" if plan.row.variadic else names[index]
+            fail(
+                GradientError,
+                "backward",
+                f"needs the value of {name} that {plan.row.name} saved, but it was changed in place since"
+                f" ({version.count - count} time{'s' if version.count - count > 1 else ''})",
+                {name: version.owner()} if version.owner() is not None else {},
+                "run backward before the update, or compute the result again after it",
+            )
+
+
+__all__ = ["backward_pass", "forward_pass", "mode"]

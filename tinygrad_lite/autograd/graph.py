@@ -1,0 +1,281 @@
+"""The records of a computation graph: tensors, nodes, leaves, and the mode that says whether to record.
+
+A ``Tensor`` is an array and its place in the graph, a ``Node`` is one recorded operation, a ``Leaf`` is
+where a gradient ends. Nodes point at the nodes of their operands and never back, so there are no reference
+cycles: dropping the result drops the graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from tinygrad_lite.autograd.rows import Plan
+    from tinygrad_lite.tensor import Methods as _Methods
+else:
+    _Methods = object
+
+Array: TypeAlias = Any  #: an array of some backend: a NumPy array on the CPU
+F = TypeVar("F", bound=Callable[..., Any])
+
+sequence = itertools.count(1)  #: creation numbers: an operation is younger than everything it uses
+FREED: Any = ("freed",)  #: stands in ``Node.saved`` once a backward pass has let go of the arrays
+
+
+class Tensor(_Methods):
+    """An n-dimensional array that remembers how it was computed.
+
+    ``tinygrad_lite.tensor`` attaches the constructor, the operators and the methods.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_node", "_version")
+
+    _data: Array
+    _node: Node | Leaf | None  # None: no derivative will be asked for
+    _version: Version | None  # None: no one ever writes into this memory
+
+
+class Node:
+    """One recorded operation: which rules differentiate it, what they need, and where gradients go."""
+
+    __slots__ = (
+        "dtype",
+        "hooks",
+        "parents",
+        "plan",
+        "private",
+        "saved",
+        "seq",
+        "shape",
+        "versions",
+    )
+
+    seq: int
+    plan: Plan | None  # None: a Projection
+    parents: tuple[Any, ...]  # per operand its Node, Leaf or Projection, or None
+    saved: tuple[Any, ...]
+    private: Any  # what a backend's override saved; unset without one
+    versions: tuple[tuple[int, Version, int], ...] | None  # (operand, buffer, its count when saved)
+    shape: tuple[int, ...]  # of the output
+    dtype: Any
+    hooks: Hooks | None
+
+
+class Projection(Node):
+    """One output of an operation with several: it hands its gradient to slot ``index`` of ``parents[0]``."""
+
+    __slots__ = ("index",)
+
+    index: int
+
+    def __init__(self, node: Node, index: int, shape: tuple[int, ...], dtype: Any) -> None:
+        self.seq = next(sequence)
+        self.plan = None
+        self.parents = (node,)
+        self.saved = ()
+        self.versions = None
+        self.shape = shape
+        self.dtype = dtype
+        self.hooks = None
+        self.index = index
+
+
+class Leaf:
+    """The end of the graph: a tensor whose gradient is kept.
+
+    Attributes:
+        grad: the gradient so far, or None.
+        buffer: the memory that the gradient will be written to (a slice of an arena), or None.
+        slot: the ``(arena, start, stop)`` that holds value and gradient, or None.
+        hooks: run on the gradient once it is final, before it is added to ``grad``.
+        after: run after that, with the tensor (a communicator starts its work here).
+    """
+
+    __slots__ = ("__weakref__", "after", "buffer", "dtype", "grad", "hooks", "shape", "slot", "tensor")
+
+    seq = 0  # older than every operation
+    plan = None
+    parents = ()
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.shape: tuple[int, ...] = tensor._data.shape
+        self.dtype = tensor._data.dtype
+        self.tensor = weakref.ref(tensor)
+        self.grad: Tensor | None = None
+        self.buffer: Array = None
+        self.slot: tuple[Any, int, int] | None = None
+        self.hooks: Hooks | None = None
+        self.after: Hooks | None = None
+
+
+class Hooks(dict[int, Callable[..., Any]]):
+    """Functions to call with a gradient, in the order of registration, each with a key to remove it by."""
+
+    __slots__ = ("retain", "retained")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retain = False  # whether retain_grad() asked to keep the gradient, and the gradient
+        self.retained: Tensor | None = None
+
+    def add(self, function: Callable[..., Any]) -> HookHandle:
+        """Register ``function`` and return the handle that takes it away again."""
+        key = next(sequence)
+        self[key] = function
+        return HookHandle(self, key)
+
+
+class HookHandle:
+    """Removes a hook: ``handle.remove()``; a second call does nothing."""
+
+    __slots__ = ("_hooks", "_key")
+
+    def __init__(self, hooks: dict[int, Callable[..., Any]], key: int) -> None:
+        self._hooks, self._key = hooks, key
+
+    def remove(self) -> None:
+        """Take the hook away."""
+        self._hooks.pop(self._key, None)
+
+
+class Version:
+    """A buffer that may be written in place: how often it was, and which tensors look at it.
+
+    Values never change behind a tensor's back: before a write, every living viewer receives a copy of its
+    own. Arrays saved by recorded operations cannot be moved, so they note ``count`` instead, and backward
+    refuses when it has changed.
+    """
+
+    __slots__ = ("count", "owner", "viewers")
+
+    def __init__(self, owner: Tensor) -> None:
+        self.count = 0
+        self.owner = weakref.ref(owner)
+        self.viewers: list[weakref.ref[Tensor]] = []
+
+    def share_with(self, viewer: Tensor) -> None:
+        """Note that ``viewer`` reads this buffer."""
+        viewer._version = self
+        viewers = self.viewers
+        viewers.append(weakref.ref(viewer))
+        if len(viewers) & (len(viewers) - 1) == 0:  # at powers of two: constant cost per entry
+            self.viewers = [ref for ref in viewers if ref() is not None]
+
+    def raise_count(self) -> None:
+        """Announce a write: give the viewers their own copies and count the write."""
+        self.count += 1
+        if self.viewers:
+            for ref in self.viewers:
+                viewer = ref()
+                if viewer is not None and viewer._version is self:
+                    viewer._data = viewer._data.copy()
+                    viewer._version = None
+            self.viewers = []
+
+
+_new = object.__new__
+
+
+def make_tensor(data: Array, node: Any = None) -> Tensor:
+    """Wrap an array that nobody else will write to."""
+    tensor = _new(Tensor)
+    tensor._data = data
+    tensor._node = node
+    tensor._version = None
+    return tensor
+
+
+def make_leaf(tensor: Tensor) -> Leaf:
+    """Turn ``tensor`` into a leaf: from here on its gradient is kept and it may be written in place."""
+    leaf = Leaf(tensor)
+    tensor._node = leaf
+    if tensor._version is None:
+        tensor._version = Version(tensor)
+    return leaf
+
+
+class _GradMode(threading.local):
+    enabled = True
+
+
+mode = _GradMode()
+
+
+class set_grad_enabled:
+    """Switch the recording of operations on or off in this thread: a context manager and a decorator.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor(2.0, requires_grad=True)
+    >>> with tgl.set_grad_enabled(False):
+    ...     (x * x).requires_grad
+    False
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = bool(enabled)
+        self._previous: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._previous.append(mode.enabled)
+        mode.enabled = self._enabled
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        mode.enabled = self._previous.pop()
+
+    def __call__(self, function: F) -> F:
+        """Use as a decorator: every call of ``function`` runs in this mode."""
+        import functools
+
+        enabled = self._enabled
+
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(enabled):
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class no_grad(set_grad_enabled):
+    """Record nothing in this block: faster, and leaves may be written in place.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor(2.0, requires_grad=True)
+    >>> with tgl.no_grad():
+    ...     (x * x).requires_grad
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(set_grad_enabled):
+    """Record again, inside a ``no_grad`` block.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor(2.0, requires_grad=True)
+    >>> with tgl.no_grad(), tgl.enable_grad():
+    ...     (x * x).requires_grad
+    True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors that require a gradient are recorded in this thread.
+
+    >>> import tinygrad_lite as tgl
+    >>> tgl.is_grad_enabled()
+    True
+    """
+    return mode.enabled

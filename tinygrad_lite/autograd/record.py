@@ -1,0 +1,351 @@
+"""Running an operation and recording it: what happens between a public function and the graph.
+
+``unary`` and ``binary`` make the element-wise functions, whose overhead matters most; ``apply`` runs every
+other row. All three call the forward of the operands' own kind of array, and, when an operand
+requires a gradient, hang a ``Node`` on the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from tinygrad_lite import dtypes
+from tinygrad_lite.autograd.graph import (
+    Array,
+    Leaf,
+    Node,
+    Projection,
+    Tensor,
+    Version,
+    mode,
+    sequence,
+)
+from tinygrad_lite.autograd.rows import Row, World, namespaces
+from tinygrad_lite.errors import DeviceError, DTypeError, Error, GradientError, ShapeError, fail
+
+_new = object.__new__
+
+
+class Number:
+    """A Python number in the place of a tensor: weak in promotion, without a gradient."""
+
+    __slots__ = ("_data",)
+
+    _node = None
+    _version = None
+
+    def __init__(self, value: complex) -> None:
+        self._data = value
+
+
+# --- element-wise operations ----------------------------------------------------------------------
+
+
+def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
+    """The public function of a row with one operand; ``floating``: integers become float32 first."""
+    worlds = row.worlds
+
+    def function(x: Any, /) -> Tensor:
+        try:
+            a = x._data
+        except AttributeError:
+            x = operand(x)
+            a = x._data
+        if floating and a.dtype.kind != "f":
+            a = _to_floating(row, x)
+        world = worlds[type(a)]
+        out = world.forward(a)
+        if type(out) is not world.array_type:
+            out = world.xp.asarray(out)
+        tensor = _new(Tensor)
+        tensor._data = out
+        tensor._version = None
+        parent = x._node
+        if parent is None or not mode.enabled or out.dtype.kind != "f":
+            tensor._node = None
+            return tensor
+        plan = world.by_mask[1]
+        node = _new(Node)
+        node.seq = next(sequence)
+        node.plan = plan
+        node.parents = (parent,)
+        node.saved = () if plan.keep is None else plan.keep((a, out))
+        version = x._version
+        node.versions = ((0, version, version.count),) if version is not None and plan.versioned else None
+        node.shape = out.shape
+        node.dtype = out.dtype
+        node.hooks = None
+        tensor._node = node
+        return tensor
+
+    return function
+
+
+def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
+    """The public function of a row with two operands that broadcast and promote."""
+    worlds = row.worlds
+
+    def function(x1: Any, x2: Any, /) -> Tensor:
+        kind = type(x2)
+        try:
+            a = x1._data
+            if kind is float or kind is int:
+                x2, b = Number(x2), x2
+                fits = a.dtype.kind == "f"
+            else:
+                b = x2._data
+                fits = a.dtype is b.dtype and not (floating and a.dtype.kind != "f")
+        except AttributeError:
+            fits = False
+        if not fits:
+            x1, x2, a, b = promoted(row, x1, x2, floating)
+        world = worlds[type(a)]
+        try:
+            out = world.forward(a, b)
+        except (ValueError, TypeError) as error:
+            refuse(row, (x1, x2), error)
+        if type(out) is not world.array_type:
+            out = world.xp.asarray(out)
+        tensor = _new(Tensor)
+        tensor._data = out
+        tensor._version = None
+        n1, n2 = x1._node, x2._node
+        if (n1 is None and n2 is None) or not mode.enabled or out.dtype.kind != "f":
+            tensor._node = None
+            return tensor
+        plan = world.by_mask[(n1 is not None) + 2 * (n2 is not None)]
+        node = _new(Node)
+        node.seq = next(sequence)
+        node.plan = plan
+        node.parents = (n1, n2)
+        node.saved = () if plan.keep is None else plan.keep((a, b, out))
+        if x1._version is None and x2._version is None:
+            node.versions = None
+        else:
+            node.versions = _versions(plan.versioned, (x1, x2))
+        node.shape = out.shape
+        node.dtype = out.dtype
+        node.hooks = None
+        tensor._node = node
+        return tensor
+
+    return function
+
+
+def reflected(function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """The operator with its operands exchanged: ``2 - x`` for ``subtract``."""
+
+    def exchanged(x2: Any, x1: Any, /) -> Tensor:
+        return function(x1, x2)
+
+    return exchanged
+
+
+def operand(value: Any) -> Tensor | Number:
+    """A tensor or number for ``value``; arrays and nested lists become tensors without a gradient."""
+    if isinstance(value, (Tensor, Number)):
+        return value
+    if type(value) in (float, int, bool, complex):
+        return Number(value)
+    return Tensor(value)  # type: ignore[call-arg]
+
+
+def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, Any, Array, Array]:
+    """The operands with arrays of one dtype and one device; numbers stay weak."""
+    x1, x2 = operand(x1), operand(x2)
+    a, b = x1._data, x2._data
+    if isinstance(x1, Number) and isinstance(x2, Number):
+        x1 = Tensor(a)  # type: ignore[call-arg]
+        a = x1._data
+    if isinstance(x2, Number):
+        dtype = dtypes.with_number(a.dtype, b)
+    elif isinstance(x1, Number):
+        dtype = dtypes.with_number(b.dtype, a)
+    else:
+        if type(a) is not type(b):
+            fail(DeviceError, row.name, "needs operands on one device", _named(row, (x1, x2)))
+        dtype = dtypes.result_type(a.dtype, b.dtype)
+    if floating and dtype.kind in "biu":
+        dtype = dtypes.default_float
+    xp = namespaces[type(b) if isinstance(x1, Number) else type(a)]
+    # The node remembers the operands' own dtypes: the engine casts what reaches them.
+    a = xp.full((), a, dtype) if isinstance(x1, Number) else xp.astype(a, dtype)
+    b = xp.full((), b, dtype) if isinstance(x2, Number) and type(b) is not float else b
+    b = b if isinstance(x2, Number) else xp.astype(b, dtype)
+    return x1, x2, a, b
+
+
+def _to_floating(row: Row, x: Any) -> Array:
+    """``x`` as float32 when it holds integers, bools or a number."""
+    a = x._data
+    if isinstance(x, Number):
+        return Tensor(float(a))._data  # type: ignore[call-arg, arg-type]
+    if a.dtype.kind in "biu":
+        return namespaces[type(a)].astype(a, dtypes.default_float)
+    if a.dtype.kind != "c":
+        fail(DTypeError, row.name, f"needs numbers, but got {a.dtype.name}", {row.operands[0]: x})
+    return a
+
+
+# --- every other operation ------------------------------------------------------------------------
+
+
+def apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> Any:
+    """Run a row on tensors (``None`` for an operand that is left out) and record it.
+
+    Args:
+        row: the operation.
+        operands: a Tensor, Number or None per operand of the row, already of fitting dtypes.
+        statics: the static arguments in the order of the row's signature.
+
+    Returns:
+        A Tensor, or a tuple of Tensors for a row with several outputs.
+    """
+    arrays = tuple([None if x is None else x._data for x in operands])
+    world = _world(row, arrays, operands)
+    recording = False
+    if mode.enabled:
+        for x in operands:
+            if x is not None and x._node is not None:
+                recording = True
+                break
+    needs = tuple([x is not None and x._node is not None for x in operands]) if recording else ()
+    private = None
+    try:
+        if world.override is not None:
+            outputs, private = world.override.forward(needs, *arrays, *statics)
+        elif row.variadic:
+            outputs = world.forward(arrays, *statics)
+        else:
+            outputs = world.forward(*arrays, *statics)
+    except (ValueError, TypeError, IndexError) as error:
+        refuse(row, operands, error)
+    several = len(row.outputs) > 1
+    if not several:
+        outputs = (outputs,)
+    array_type = world.array_type
+    tensors = []
+    for out in outputs:
+        tensor = _new(Tensor)
+        tensor._data = out if type(out) is array_type else world.xp.asarray(out)
+        tensor._node = tensor._version = None
+        tensors.append(tensor)
+    first = operands[0]
+    if row.view and first._version is not None:
+        first._version.share_with(tensors[0])
+    if recording:
+        _record(row, world, needs, operands, arrays, tensors, statics, private)
+    return tuple(tensors) if several else tensors[0]
+
+
+def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
+    """The row on the kind of array that the operands are; all must be on one device."""
+    worlds = row.worlds
+    first = type(arrays[0])
+    for array in arrays:
+        kind = type(array)
+        if kind is not first and array is not None and kind not in (float, int, bool):
+            if first in namespaces:
+                fail(DeviceError, row.name, "needs operands on one device", _named(row, operands))
+            first = kind
+    return worlds[first]
+
+
+def _record(
+    row: Row,
+    world: World,
+    needs: tuple[bool, ...],
+    operands: Sequence[Any],
+    arrays: tuple[Any, ...],
+    tensors: list[Tensor],
+    statics: tuple[Any, ...],
+    private: Any,
+) -> None:
+    """Hang the node of this call on its floating-point outputs."""
+    if not any([t._data.dtype.kind == "f" for t in tensors]):
+        return
+    plan = world.plans[needs]
+    node = _new(Node)
+    node.seq = next(sequence)
+    node.plan = plan
+    node.parents = tuple([None if x is None else x._node for x in operands])
+    if plan.keep is None:
+        node.saved = ()
+    else:
+        outs = tuple([t._data for t in tensors])
+        shapes = tuple([None if a is None else getattr(a, "shape", ()) for a in arrays])
+        extra = (arrays, shapes) if row.variadic else shapes
+        node.saved = plan.keep((*arrays, *outs, *statics, *extra))
+    node.private = private
+    node.versions = _versions(plan.versioned, operands)
+    node.shape = tensors[0]._data.shape
+    node.dtype = tensors[0]._data.dtype
+    node.hooks = None
+    if len(tensors) == 1:
+        tensors[0]._node = node
+        return
+    for index, tensor in enumerate(tensors):
+        if tensor._data.dtype.kind == "f":
+            tensor._node = Projection(node, index, tensor._data.shape, tensor._data.dtype)
+
+
+def _versions(kept: tuple[int, ...], operands: Sequence[Any]) -> tuple[tuple[int, Version, int], ...] | None:
+    """The buffers behind the saved operands, with their counts of writes so far."""
+    found = []
+    for i in kept:
+        x = operands[i]
+        if x is not None and x._version is not None:
+            found.append((i, x._version, x._version.count))
+    return tuple(found) or None
+
+
+def writable(tensor: Tensor) -> bool:
+    """Whether an assignment may write into the tensor's own memory: a leaf, while nothing is recorded."""
+    return type(tensor._node) is Leaf and not mode.enabled
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+def _named(row: Row, operands: Sequence[Any]) -> dict[str, Any]:
+    """The operands by the names of the row's signature."""
+    if row.variadic:
+        return {f"{row.operands[0]}[{i}]": _shown(x) for i, x in enumerate(operands)}
+    return {name: _shown(x) for name, x in zip(row.operands, operands, strict=False) if x is not None}
+
+
+def _shown(x: Any) -> Any:
+    return x._data if isinstance(x, Number) else x
+
+
+def refuse(row: Row, operands: Sequence[Any], error: Exception) -> NoReturn:
+    """Turn what the backend raised into an error that names the operands."""
+    if isinstance(error, Error):
+        raise error
+    shapes = [x._data.shape for x in operands if isinstance(x, Tensor)]
+    clash = broadcast_clash(shapes)
+    named = _named(row, operands)
+    if clash and not row.statics:
+        fail(ShapeError, row.name, f"needs shapes that broadcast together, but {clash}", named)
+    fail(ShapeError, row.name, f"cannot work on these operands: {error}", named)
+
+
+def broadcast_clash(shapes: Sequence[tuple[int, ...]]) -> str:
+    """What keeps shapes from broadcasting, such as ``"axis -1 is 3 and 4"``; "" when they do.
+
+    >>> broadcast_clash([(2, 3), (4,)])
+    'axis -1 is 3 and 4'
+    """
+    for axis in range(1, max((len(s) for s in shapes), default=0) + 1):
+        sizes = {s[-axis]: None for s in shapes if len(s) >= axis and s[-axis] != 1}
+        if len(sizes) > 1:
+            return f"axis -{axis} is " + " and ".join(map(str, sizes))
+    return ""
+
+
+def require_float(operation: str, x: Tensor) -> None:
+    """Refuse to differentiate anything but real floating-point tensors."""
+    if x._data.dtype.kind != "f":
+        hint = "complex tensors have no derivatives" if x._data.dtype.kind == "c" else "convert with astype first"
+        fail(GradientError, operation, "needs a floating-point tensor", {"tensor": x}, hint)

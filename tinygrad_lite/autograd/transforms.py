@@ -1,0 +1,408 @@
+"""Derivatives for users: ``backward`` and ``grad`` of results, and transforms of whole functions.
+
+Each is a thin shell over the two walks of ``engine.py``: cotangents from outputs to inputs (reverse mode, J^T v)
+and tangents from inputs to outputs (forward mode, J v).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tinygrad_lite.autograd import engine
+from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
+from tinygrad_lite.autograd.record import require_float
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.errors import ArgumentError, GradientError, ShapeError, fail
+
+# --- gradients of results -------------------------------------------------------------------------
+
+
+def backward(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Any],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
+    """What ``Tensor.backward`` does, for several outputs at once; see there."""
+    roots = [_root("backward", y, g) for y, g in zip(outputs, gradients, strict=True)]
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph)
+        return
+    leaves: list[Leaf] = []
+    for x in inputs:
+        if type(x._node) is not Leaf:
+            fail(GradientError, "backward", "needs leaves that require a gradient as inputs", {"input": x})
+        leaves.append(x._node)
+    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=leaves)
+    for leaf, g in zip(leaves, found, strict=True):
+        if g is not None:
+            engine.deposit(leaf, g, create_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradient of ``outputs`` in ``inputs``, without touching anyone's ``grad``.
+
+    Args:
+        outputs: one tensor or several, whose weighted sum is differentiated.
+        inputs: tensors that the outputs were computed from; leaves or intermediate results.
+        grad_outputs: the weights (cotangents), in the outputs' shapes; None is 1 for one-element outputs.
+        retain_graph: keep the saved values for another pass; None means as ``create_graph``.
+        create_graph: record the pass, so that the result can be differentiated again.
+        allow_unused: give None, not an error, for inputs that the outputs do not depend on.
+
+    Returns:
+        One tensor per input in a tuple, or the tensor itself if ``inputs`` is a tensor.
+
+    Raises:
+        GradientError: if there is no graph, it was freed, or an input was not used.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor(3.0, requires_grad=True)
+    >>> first = grad(x**3, x, create_graph=True)
+    >>> first, grad(first, x)
+    (Tensor(27., from=multiply), Tensor(18.))
+    """
+    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    weights = [grad_outputs] if grad_outputs is None or isinstance(outputs, Tensor) else list(grad_outputs)
+    if grad_outputs is None:
+        weights = [None] * len(ys)
+    if len(weights) != len(ys):
+        fail(ArgumentError, "grad", f"needs one cotangent per output, but got {len(weights)} for {len(ys)}")
+    for i, x in enumerate(xs):
+        if x._node is None:
+            fail(GradientError, "grad", f"needs inputs that require a gradient, but inputs[{i}] does not", {f"inputs[{i}]": x})
+    roots = [_root("grad", y, g) for y, g in zip(ys, weights, strict=True)]
+    retain = create_graph if retain_graph is None else retain_graph
+    places = [x._node for x in xs]
+    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=places)  # type: ignore[arg-type]
+    results: list[Tensor | None] = []
+    for i, (x, g) in enumerate(zip(xs, found, strict=True)):
+        if g is None and not allow_unused:
+            hint = "pass allow_unused=True to get None for it"
+            fail(GradientError, "grad", f"found that the outputs do not depend on inputs[{i}]", {f"inputs[{i}]": x}, hint)
+        results.append(g if g is None or create_graph else make_tensor(engine.as_array(g)))
+    return results[0] if isinstance(inputs, Tensor) else tuple(results)
+
+
+def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
+    """A place in the graph with the cotangent that enters there."""
+    if not isinstance(y, Tensor):
+        fail(GradientError, operation, "needs a tensor", {"output": y})
+    if y._node is None:
+        hint = "did you compute it under no_grad(), or from tensors without requires_grad=True?"
+        fail(GradientError, operation, "needs a tensor that was computed from one that requires a gradient", {"output": y}, hint)
+    if gradient is None:
+        if y._data.size != 1:
+            hint = "reduce it first, with .sum() or .mean(), or pass gradient="
+            fail(GradientError, operation, "needs a gradient for an output with more than one element", {"output": y}, hint)
+        xp = namespaces[type(y._data)]
+        return y._node, xp.full(y._data.shape, 1, y._data.dtype)
+    gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=y._data.dtype)
+    if gradient._data.shape != y._data.shape:
+        fail(ShapeError, operation, "needs a gradient in the output's shape", {"output": y, "gradient": gradient})
+    from tinygrad_lite.functions.manipulation import astype
+
+    return y._node, astype(gradient, y._data.dtype)
+
+
+# --- the memory of gradients ------------------------------------------------------------------------
+
+
+def release_grad(leaf: Leaf) -> None:
+    """Set a leaf's gradient to None. Whoever still holds it keeps its value: the buffer will be reused."""
+    import weakref
+
+    grad = leaf.grad
+    if grad is None:
+        return
+    leaf.grad = None
+    if leaf.buffer is None or grad._data is not leaf.buffer:
+        return
+    held = weakref.ref(grad)
+    del grad
+    kept = held()
+    if kept is not None:
+        kept._data = kept._data.copy()
+
+
+def adopt_grad(leaf: Leaf, value: Tensor) -> None:
+    """Make ``value`` the gradient of a leaf; in an arena its elements are copied to their place."""
+    if leaf.buffer is not None:
+        leaf.buffer[...] = value._data
+        value = make_tensor(leaf.buffer)
+    leaf.grad = value
+
+
+# --- transforms of functions --------------------------------------------------------------------------
+
+
+def _call(
+    operation: str, func: Callable[..., Any], inputs: Any, create_graph: bool
+) -> tuple[list[Tensor], list[Tensor], bool, bool]:
+    """Run ``func`` on inputs that start a graph of their own (or, under create_graph, continue the given one)."""
+    single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
+    given = [x if isinstance(x, Tensor) else Tensor(x) for x in ([inputs] if single else inputs)]
+    fresh = []
+    for x in given:
+        require_float(operation, x)
+        if create_graph and x._node is not None:
+            fresh.append(x.clone())  # a node of its own, on the way to the caller's
+        else:
+            fresh.append(make_tensor(x._data))
+            make_leaf(fresh[-1])
+            fresh[-1]._version = x._version or fresh[-1]._version
+    with enable_grad():
+        outputs = func(*fresh)
+    alone = isinstance(outputs, Tensor)
+    ys = [outputs] if alone else list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
+    for y in ys:
+        if not isinstance(y, Tensor):
+            fail(GradientError, operation, "needs a function that returns a tensor or a tuple of them", {"returned": y})
+    return fresh, ys, single, alone
+
+
+def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> list[Tensor]:
+    """One direction per tensor, in its shape; None is 1 for a single one-element tensor."""
+    if v is None:
+        if len(like) != 1 or like[0]._data.size != 1:
+            fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]})
+        return [Tensor(1.0, dtype=like[0].dtype).reshape(like[0].shape)]
+    vs = list(v) if isinstance(v, (tuple, list)) and len(like) != 1 or isinstance(v, (tuple, list)) and isinstance(v[0], Tensor) else [v]
+    vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=False)]
+    if len(vs) != len(like):
+        fail(ArgumentError, operation, f"needs one direction per {what}, but got {len(vs)} for {len(like)}")
+    for d, x in zip(vs, like, strict=True):
+        if d.shape != x.shape:
+            fail(ShapeError, operation, f"needs directions in the shapes of the {what}s", {what: x, "v": d})
+    return [d.astype(x.dtype) for d, x in zip(vs, like, strict=True)]
+
+
+def _result(values: Sequence[Any], single: bool) -> Any:
+    return values[0] if single else tuple(values)
+
+
+def _pull(ys: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Any], retain: bool, create: bool) -> list[Tensor]:
+    """J^T v for recorded ys; zeros where an output does not depend on an input."""
+    roots = [(y._node, v if create else v._data) for y, v in zip(ys, vs, strict=True) if y._node is not None]
+    places = [x._node for x in xs]
+    found: Sequence[Any] = [None] * len(places)
+    if roots:
+        found = engine.backward_pass(roots, retain_graph=retain, create_graph=create, inputs=places)  # type: ignore[arg-type]
+    return [
+        make_tensor(namespaces[type(x._data)].zeros_like(x._data))
+        if g is None
+        else g
+        if isinstance(g, Tensor)
+        else make_tensor(engine.as_array(g))
+        for x, g in zip(xs, found, strict=True)
+    ]
+
+
+def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
+    """The value of ``func`` and the product of a vector with its Jacobian, v^T J (reverse mode).
+
+    Args:
+        func: takes the inputs, returns a tensor or a tuple of them.
+        inputs: a tensor or a tuple of them.
+        v: the cotangent in the output's shape (a tuple for several outputs); None for a one-element output.
+        create_graph: let the result be differentiated again.
+
+    Returns:
+        ``(outputs, v^T J)``, the second in the form of ``inputs``.
+
+    >>> from tinygrad_lite import Tensor
+    >>> vjp(lambda x: x * x, Tensor([1.0, 2.0]), Tensor([1.0, 10.0]))
+    (Tensor([1., 4.]), Tensor([ 2., 40.]))
+    """
+    xs, ys, single, alone = _call("vjp", func, inputs, create_graph)
+    vs = _directions("vjp", v, ys, "output")
+    found = _pull(ys, xs, vs, create_graph, create_graph)
+    outputs = ys if create_graph else [y.detach() for y in ys]
+    return _result(outputs, alone), _result(found, single)
+
+
+def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
+    """The value of ``func`` and its derivative along a direction, J v (forward mode over the same graph).
+
+    Args:
+        func: takes the inputs, returns a tensor or a tuple of them.
+        inputs: a tensor or a tuple of them.
+        v: the tangent in the input's shape (a tuple for several inputs); None for a one-element input.
+        create_graph: let the result be differentiated again.
+
+    Returns:
+        ``(outputs, J v)``, both in the form that ``func`` returns.
+
+    >>> from tinygrad_lite import Tensor
+    >>> jvp(lambda x: x * x, Tensor([1.0, 2.0]), Tensor([1.0, 10.0]))
+    (Tensor([1., 4.]), Tensor([ 2., 40.]))
+    """
+    xs, ys, _, alone = _call("jvp", func, inputs, create_graph)
+    vs = _directions("jvp", v, xs, "input")
+    places = [y._node for y in ys if y._node is not None]
+    seeds = [(x._node, d if create_graph else d._data) for x, d in zip(xs, vs, strict=True)]
+    pushed = iter(engine.forward_pass(places, seeds, create_graph=create_graph))  # type: ignore[arg-type]
+    tangents = []
+    for y in ys:
+        t = next(pushed) if y._node is not None else None
+        if t is None:
+            t = namespaces[type(y._data)].zeros_like(y._data)
+        tangents.append(t if isinstance(t, Tensor) else make_tensor(engine.as_array(t)))
+    outputs = ys if create_graph else [y.detach() for y in ys]
+    return _result(outputs, alone), _result(tangents, alone)
+
+
+def jacobian(
+    func: Callable[..., Any], inputs: Any, *, create_graph: bool = False, strategy: str = "reverse-mode"
+) -> Any:
+    """All partial derivatives dy_i / dx_j of ``func``.
+
+    Args:
+        func: takes the inputs, returns one tensor.
+        inputs: a tensor or a tuple of them.
+        create_graph: let the result be differentiated again.
+        strategy: ``"reverse-mode"`` (one pass per output element) or ``"forward-mode"`` (one per input element).
+
+    Returns:
+        A tensor of shape ``y.shape + x.shape``, or a tuple of one per input.
+
+    >>> from tinygrad_lite import Tensor
+    >>> jacobian(lambda x: x * x, Tensor([1.0, 2.0]))
+    Tensor([[2., 0.],
+            [0., 4.]])
+    """
+    from tinygrad_lite.functions.manipulation import reshape, stack
+
+    if strategy not in ("reverse-mode", "forward-mode"):
+        need = f'needs strategy "reverse-mode" or "forward-mode", but got {strategy!r}'
+        fail(ArgumentError, "jacobian", need)
+    xs, ys, single, alone = _call("jacobian", func, inputs, create_graph)
+    if not alone:
+        fail(GradientError, "jacobian", "needs a function that returns one tensor")
+    y = ys[0]
+    if strategy == "forward-mode":
+        found = [_columns(y, xs, k, create_graph) for k in range(len(xs))]
+        return _result(found, single)
+    rows = []
+    for i in range(y._data.size):
+        rows.append(_pull([y], xs, [_unit(y, i)], True, create_graph))
+    results = []
+    for k, x in enumerate(xs):
+        shape = (*y.shape, *x.shape)
+        if rows:
+            results.append(reshape(stack([row[k] for row in rows]), shape))
+        else:
+            results.append(Tensor(namespaces[type(x._data)].zeros(shape, x.dtype)))
+    return _result(results, single)
+
+
+def _unit(like: Tensor, i: int) -> Tensor:
+    """The i-th unit vector in the shape of ``like``."""
+    from tinygrad_lite.functions.manipulation import reshape
+
+    xp = namespaces[type(like._data)]
+    flat = xp.astype(xp.arange(like._data.size) == i, like._data.dtype)
+    return reshape(make_tensor(flat), like._data.shape)
+
+
+def _columns(y: Tensor, xs: Sequence[Tensor], k: int, create_graph: bool) -> Tensor:
+    """The Jacobian in the k-th input, one tangent per element of it."""
+    from tinygrad_lite.functions.manipulation import permute_dims, reshape, stack
+
+    x = xs[k]
+    columns = []
+    for j in range(x._data.size):
+        e = _unit(x, j)
+        t = None
+        if y._node is not None:
+            t = engine.forward_pass([y._node], [(x._node, e if create_graph else e._data)], create_graph=create_graph)[0]  # type: ignore[list-item]
+        if t is None:
+            t = namespaces[type(y._data)].zeros_like(y._data)
+        columns.append(t if isinstance(t, Tensor) else make_tensor(engine.as_array(t)))
+    if not columns:
+        return Tensor(namespaces[type(x._data)].zeros((*y.shape, *x.shape), x.dtype))
+    stacked = stack(columns)  # (x.size, *y.shape)
+    turned = permute_dims(stacked, (*range(1, stacked.ndim), 0))
+    return reshape(turned, (*y.shape, *x.shape))
+
+
+def hessian(func: Callable[..., Any], inputs: Any, *, create_graph: bool = False) -> Any:
+    """All second derivatives d^2 y / dx_i dx_j of a function with one output element.
+
+    Args:
+        func: takes the inputs, returns a tensor with one element.
+        inputs: a tensor or a tuple of them.
+        create_graph: let the result be differentiated again.
+
+    Returns:
+        A tensor of shape ``x.shape + x.shape``, or a tuple of tuples of them.
+
+    >>> from tinygrad_lite import Tensor
+    >>> hessian(lambda x: (x**3).sum(), Tensor([1.0, 2.0]))
+    Tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
+    count = 1 if single else len(inputs)
+
+    def gradient_of(k: int) -> Callable[..., Tensor]:
+        def gradient(*xs: Tensor) -> Tensor:
+            y = func(*xs)
+            if not isinstance(y, Tensor) or y._data.size != 1:
+                fail(GradientError, "hessian", "needs a function with one output element", {"returned": y})
+            found = _pull([y], xs, [_ones(y)], True, True)
+            return found[k]
+
+        return gradient
+
+    rows = [jacobian(gradient_of(k), inputs, create_graph=create_graph) for k in range(count)]
+    return rows[0] if single else tuple(rows)
+
+
+def _ones(y: Tensor) -> Tensor:
+    xp = namespaces[type(y._data)]
+    return make_tensor(xp.full(y._data.shape, 1, y._data.dtype))
+
+
+def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
+    """The value of ``func`` and the product of its Hessian with a vector, without forming the Hessian.
+
+    Forward mode over the recorded reverse pass: about the cost of four evaluations of ``func``.
+
+    Args:
+        func: takes the inputs, returns a tensor with one element.
+        inputs: a tensor or a tuple of them.
+        v: the vector, in the form of ``inputs``.
+        create_graph: let the result be differentiated again.
+
+    Returns:
+        ``(output, H v)``.
+
+    >>> from tinygrad_lite import Tensor
+    >>> hvp(lambda x: (x**3).sum(), Tensor([1.0, 2.0]), Tensor([1.0, 1.0]))
+    (Tensor(9.), Tensor([ 6., 12.]))
+    """
+    single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
+    values: list[Tensor] = []
+
+    def gradient(*xs: Tensor) -> Any:
+        y = func(*xs)
+        if not isinstance(y, Tensor) or y._data.size != 1:
+            fail(GradientError, "hvp", "needs a function with one output element", {"returned": y})
+        values.append(y)
+        found = _pull([y], xs, [_ones(y)], True, True)
+        return found[0] if single else tuple(found)
+
+    _, products = jvp(gradient, inputs, v, create_graph=create_graph)
+    return values[0] if create_graph else values[0].detach(), products

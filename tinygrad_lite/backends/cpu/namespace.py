@@ -1,0 +1,238 @@
+"""The array namespace on plain NumPy arrays; what each name means stands in ``backends/namespace.py``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinygrad_lite import dtypes
+from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Axes: TypeAlias = "tuple[int, ...]"
+array_type = np.ndarray
+overrides: dict[str, Any] = {}  #: row name -> a fused forward and backward, see overrides.py
+
+# --- element-wise: NumPy's own ufuncs, no wrapper in the way -----------------------------------------
+
+add, subtract, multiply, divide, negative = np.add, np.subtract, np.multiply, np.divide, np.negative
+pow, abs, sign, square, sqrt = np.power, np.absolute, np.sign, np.square, np.sqrt
+exp, expm1, log, log1p = np.exp, np.expm1, np.log, np.log1p
+sin, cos, tanh = np.sin, np.cos, np.tanh
+maximum, minimum = np.maximum, np.minimum
+equal, not_equal, less, less_equal = np.equal, np.not_equal, np.less, np.less_equal
+greater, greater_equal = np.greater, np.greater_equal
+logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
+isfinite, isnan = np.isfinite, np.isnan
+clip = np.clip
+where: Callable[..., Array] = np.where
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), to full relative precision on both sides and without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.exp(np.minimum(x, 0)) / (1 + e)
+
+
+# --- reductions ---------------------------------------------------------------------------------------
+
+
+def sum(x: Array, axis: Axes, keepdims: bool) -> Array:
+    """Small integers are summed as int64, as the standard asks."""
+    return np.add.reduce(x, axis, _sum_dtype(x.dtype), None, keepdims)
+
+
+def _sum_dtype(dtype: Any) -> Any:
+    if dtype.kind in "bi" and dtype.itemsize < 8:
+        return np.int64
+    return np.uint64 if dtype.kind == "u" and dtype.itemsize < 8 else None
+
+
+def mean(x: Array, axis: Axes, keepdims: bool) -> Array:
+    """float16 is summed in float32: 65504 is soon reached."""
+    return np.mean(x, axis, keepdims=keepdims)
+
+
+def max(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return np.maximum.reduce(x, axis, None, None, keepdims)
+
+
+def min(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return np.minimum.reduce(x, axis, None, None, keepdims)
+
+
+def argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
+    return np.argmax(x, axis, keepdims=keepdims)
+
+
+def argmin(x: Array, axis: int | None, keepdims: bool) -> Array:
+    return np.argmin(x, axis, keepdims=keepdims)
+
+
+def any(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return np.logical_or.reduce(x, axis, keepdims=keepdims)
+
+
+def all(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return np.logical_and.reduce(x, axis, keepdims=keepdims)
+
+
+def cumulative_sum(x: Array, axis: int) -> Array:
+    return np.add.accumulate(x, axis, _sum_dtype(x.dtype))
+
+
+def cumulative_prod(x: Array, axis: int) -> Array:
+    return np.multiply.accumulate(x, axis, _sum_dtype(x.dtype))
+
+
+def linear_scan(a: Array, b: Array, axis: int, reverse: bool) -> Array:
+    """One vectorised step per element of ``axis``: the recurrence is sequential in it."""
+    a, b = np.broadcast_arrays(np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0))
+    h = np.empty(b.shape, np.result_type(a, b))
+    n = b.shape[0]
+    previous: Any = None
+    for t in reversed(range(n)) if reverse else range(n):
+        step = h[t, ...]  # with the ellipsis a view even where it is 0-d
+        step[...] = b[t] if previous is None else a[t] * previous + b[t]
+        previous = step
+    return np.moveaxis(h, 0, axis)
+
+
+# --- manipulation -----------------------------------------------------------------------------------------
+
+reshape = np.reshape
+permute_dims = np.transpose
+broadcast_to = np.broadcast_to
+expand_dims = np.expand_dims
+squeeze = np.squeeze
+flip = np.flip
+tril = np.tril
+concat = np.concatenate
+
+
+def matrix_transpose(x: Array) -> Array:
+    return x.swapaxes(-1, -2)
+
+
+def astype(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype, copy=False)
+
+
+def pad(x: Array, pad_width: Sequence[tuple[int, int]], value: float) -> Array:
+    return np.pad(x, pad_width, constant_values=value)
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    if x.shape == shape:
+        return x
+    lead = x.ndim - len(shape)
+    axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
+    return np.add.reduce(x, axes, keepdims=True).reshape(shape)
+
+
+# --- creation ---------------------------------------------------------------------------------------------
+
+asarray = np.asarray
+zeros = np.zeros
+full = np.full
+zeros_like = np.zeros_like
+
+
+def arange(n: int) -> Array:
+    return np.arange(n, dtype=np.int64)
+
+
+# --- indexing ----------------------------------------------------------------------------------------------
+
+
+def scatter_add(x: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    out = np.zeros(shape, x.dtype)
+    arrays = [i for i in index if isinstance(i, np.ndarray)]
+    if not [i for i in arrays if i.dtype.kind in "iu"]:  # slices and masks name every element once
+        out[index] = x
+    elif len(index) == 1 and len(shape) >= 1:
+        _add_rows(out, arrays[0], x)
+    else:
+        # Any mixture: find the flat position of each named element, then add there. A 1-D add.at without
+        # casts is NumPy's fast path.
+        places = np.arange(math.prod(shape)).reshape(shape)[index].ravel()
+        np.add.at(out.reshape(-1), places, np.broadcast_to(x, _indexed_shape(out, index)).ravel())
+    return out
+
+
+def _indexed_shape(out: Array, index: tuple[Any, ...]) -> tuple[int, ...]:
+    return out[index].shape
+
+
+def _add_rows(out: Array, rows: Array, x: Array) -> None:
+    """Add ``x[i]`` to ``out[rows[i]]``; equal rows are sorted together and summed in one pass."""
+    rows = rows.ravel()
+    if rows.size == 0 or out.size == 0:
+        return
+    x = np.broadcast_to(x, (*x.shape[: x.ndim - out.ndim + 1], *out.shape[1:])).reshape(rows.size, -1)
+    rows = np.where(rows < 0, rows + out.shape[0], rows)
+    if x.shape[1] == 1:
+        np.add.at(out.reshape(-1), rows, x.ravel())
+        return
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    out.reshape(out.shape[0], -1)[ordered[starts]] = np.add.reduceat(x[order], starts, axis=0)
+
+
+def setitem(x: Array, values: Array, index: tuple[Any, ...]) -> Array:
+    out = x.copy()
+    out[index] = values
+    return out
+
+
+def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
+    return np.take_along_axis(x, indices, axis)
+
+
+def put_along_axis(x: Array, indices: Array, shape: tuple[int, ...], axis: int) -> Array:
+    out = np.zeros(shape, x.dtype)
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    grid[axis] = indices
+    np.add.at(out, tuple(grid), np.broadcast_to(x, indices.shape))
+    return out
+
+
+def topk(x: Array, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
+    """Equal values keep the order of their positions; NaN counts as the largest, as in PyTorch."""
+    keys = np.moveaxis(x, axis, -1)
+    order = np.argsort(keys, axis=-1, kind="stable")
+    if largest:
+        # The stable order of the reversed array, read from its end, puts the first of equal values first.
+        n = keys.shape[-1]
+        order = (n - 1 - np.argsort(keys[..., ::-1], axis=-1, kind="stable"))[..., ::-1]
+    indices = np.moveaxis(order[..., :k], -1, axis)
+    return np.take_along_axis(x, indices, axis), np.ascontiguousarray(indices)
+
+
+# --- linear algebra ------------------------------------------------------------------------------------------
+
+matmul = np.matmul
+inv = np.linalg.inv
+cholesky = np.linalg.cholesky
+
+
+def slogdet(x: Array) -> tuple[Array, Array]:
+    sign, logabsdet = np.linalg.slogdet(x)
+    return sign, logabsdet
+
+
+def contract(arrays: Sequence[Array], inputs: Sequence[str], output: str) -> Array:
+    return np.einsum(f"{','.join(inputs)}->{output}", *arrays, optimize=len(arrays) > 1)
+
+
+def solve_triangular(a: Array, b: Array, upper: bool, transpose: bool) -> Array:
+    """NumPy has no triangular solver; its general one, on the triangle alone, pivots nothing away."""
+    a = np.triu(a) if upper else np.tril(a)
+    return np.linalg.solve(a.swapaxes(-1, -2) if transpose else a, b)
+
+
+default_float = dtypes.default_float

@@ -1,0 +1,26 @@
+"""Data: sets that load themselves, and loaders that cut any set into batches of Tensors."""
+
+from tinygrad_lite.data import idx
+from tinygrad_lite.data.collate import default_collate
+from tinygrad_lite.data.datasets import Dataset, Subset, TensorDataset, random_split
+from tinygrad_lite.data.digits import DigitData, load_digits
+from tinygrad_lite.data.loader import DataLoader
+from tinygrad_lite.data.mnist import download_mnist, load_mnist
+from tinygrad_lite.data.samplers import BatchSampler, RandomSampler, SequentialSampler
+
+__all__ = [
+    "BatchSampler",
+    "DataLoader",
+    "Dataset",
+    "DigitData",
+    "RandomSampler",
+    "SequentialSampler",
+    "Subset",
+    "TensorDataset",
+    "default_collate",
+    "download_mnist",
+    "idx",
+    "load_digits",
+    "load_mnist",
+    "random_split",
+]

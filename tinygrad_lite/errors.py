@@ -1,0 +1,169 @@
+"""Every error of the package, in one format.
+
+    ShapeError: matmul needs x1.shape[-1] == x2.shape[-2], but 784 != 512
+      x1    shape (64, 784), float32, cpu
+      x2    shape (512, 10), float32, cpu
+      in    mlp.layers.1: Linear(784 -> 10)
+      at    train.py:31: logits = h @ w
+      hint  transpose the second operand: x1 @ matrix_transpose(x2)
+
+All the work happens here, on the way out: code that succeeds pays nothing for it. The user's line is
+found by walking the stack to the first frame outside this package; the module path is added by each
+``nn.Module`` as the error passes through it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Error(Exception):
+    """What the errors of this package have in common: an operation, what it needs, and what it got.
+
+    Attributes:
+        operation: the public name of the function or class that refuses.
+        need: what it needs and what it got instead, as one sentence without a final full stop.
+        operands: ``(name, description)`` of every operand, in the order of the call.
+        module: path and description of the module in whose forward the error arose, or ``""``.
+        line: file, line number and text of the user's line, or ``""``.
+        hint: what to do about it, or ``""``.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        need: str,
+        operands: tuple[tuple[str, str], ...] = (),
+        hint: str = "",
+        line: str = "",
+    ) -> None:
+        super().__init__(operation, need, operands, hint, line)
+        self.operation = operation
+        self.need = need
+        self.operands = operands
+        self.hint = hint
+        self.line = line
+        self.module = ""
+        self._path: tuple[str, ...] = ()
+
+    def within(self, name: str, description: str = "") -> None:
+        """Note that the error passed through a module called ``name`` on its way out.
+
+        The innermost module gives the description, each further one puts its name in front.
+        """
+        if not self._path:
+            self._description = description
+        self._path = (name, *self._path)
+        self.module = f"{'.'.join(self._path)}: {self._description}"
+
+    def __str__(self) -> str:
+        rows = [*self.operands, ("in", self.module), ("at", self.line), ("hint", self.hint)]
+        rows = [(name, text) for name, text in rows if text]
+        width = max((len(name) for name, _ in rows), default=0)
+        lines = [f"{self.operation} {self.need}"]
+        lines += [f"  {name:<{width}}  {text}" for name, text in rows]
+        return "\n".join(lines)
+
+
+class ShapeError(Error, ValueError):
+    """Shapes that do not fit together."""
+
+
+class ArgumentError(Error, ValueError):
+    """An argument whose value is not one that the function accepts."""
+
+
+class AxisError(Error, ValueError, IndexError):
+    """An axis that the array does not have, or one that is named twice."""
+
+
+class KeywordError(Error, TypeError):
+    """A keyword that the function does not have, such as ``dim=`` where ``axis=`` is meant."""
+
+
+class DTypeError(Error, TypeError):
+    """An element type, or a kind of object, that the operation cannot work on."""
+
+
+class DeviceError(Error, RuntimeError):
+    """Operands on different devices, or a device that this machine does not offer."""
+
+
+class GradientError(Error, RuntimeError):
+    """A derivative that cannot be taken: no graph, a freed graph, a value changed since it was saved."""
+
+
+class IndexingError(Error, IndexError):
+    """An index out of bounds or of the wrong kind."""
+
+
+class StateError(Error, KeyError):
+    """A state dictionary that does not belong to the object it is loaded into."""
+
+    __str__ = Error.__str__  # KeyError's own would print the repr of its first argument
+
+
+class DataError(Error, ValueError):
+    """A file or a data set that is damaged, incomplete or not what its name says."""
+
+
+class DataNotFoundError(DataError, FileNotFoundError):
+    """A data set that is in none of the places where it may be."""
+
+    __str__ = Error.__str__
+
+
+class MissingPackageError(Error, ImportError):
+    """An optional package that a feature needs and that is not installed."""
+
+
+def fail(
+    kind: type[Error],
+    operation: str,
+    need: str,
+    operands: Mapping[str, Any] | None = None,
+    hint: str = "",
+) -> NoReturn:
+    """Raise ``kind`` with every operand described and the user's line found.
+
+    Args:
+        kind: one of the classes above.
+        operation: the public name, such as ``"matmul"`` or ``"Linear"``.
+        need: what is needed and what was given, read after the name: ``"needs ..., but ..."``.
+        operands: the values of the call by their parameter names.
+        hint: one sentence that says what to do.
+    """
+    described = tuple((name, describe(value)) for name, value in (operands or {}).items())
+    raise kind(operation, need, described, hint, user_line())
+
+
+def describe(value: Any) -> str:
+    """One operand as an error shows it: shape, dtype and device of an array, else its short repr.
+
+    >>> describe([1, 2])
+    '[1, 2]'
+    """
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if isinstance(shape, tuple) and dtype is not None:
+        device = getattr(value, "device", "cpu")
+        return f"shape {shape}, {getattr(dtype, 'name', dtype)}, {device}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def user_line() -> str:
+    """``file.py:12: the source line`` of the innermost frame outside this package."""
+    frame = sys._getframe(1)
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(_PACKAGE):
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None:
+        return ""
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(path, number, frame.f_globals).strip()
+    return f"{os.path.basename(path)}:{number}: {source}" if source else f"{os.path.basename(path)}:{number}"

@@ -1,0 +1,2 @@
+"""The public functions of tensors, grouped as a reader looks for them."""
+

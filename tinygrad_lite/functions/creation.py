@@ -1,0 +1,236 @@
+"""Tensors from nothing or from other arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite import dtypes
+from tinygrad_lite.autograd import graph
+from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, fail
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, shape_tuple
+
+
+def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -> Any:
+    """The array of a new tensor: what ``Tensor(value)`` and ``asarray`` hold.
+
+    Python floats (also in lists) become float32, Python integers int64; NumPy arrays keep their dtype.
+    """
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(value, Tensor):
+        data = value._data
+        if wanted is not None and data.dtype != wanted:
+            return namespaces[type(data)].astype(data, wanted)
+        return data.copy() if copy else data
+    if type(value) in namespaces and not isinstance(value, np.ndarray):
+        return value
+    python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__")
+    if python and isinstance(value, (list, tuple)):
+        value = _unwrapped(value)
+    try:
+        data = np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        fail(ArgumentError, "Tensor", f"cannot make an array of this: {error}", {"value": value})
+    if wanted is None:
+        wanted = data.dtype
+        if python and wanted == dtypes.float64 and not _holds_numpy(value):
+            wanted = dtypes.default_float
+        elif python and data.size == 0 and wanted == dtypes.float64:
+            wanted = dtypes.default_float
+    if wanted.kind not in "biufc" or data.dtype.kind not in "biufc":
+        hint = "numbers only; a list of lists must be rectangular"
+        fail(DTypeError, "Tensor", f"needs numbers, but got {data.dtype.name}", {"value": value}, hint)
+    dtypes.as_dtype(wanted)
+    if copy:
+        return np.array(data, dtype=wanted, order="C")
+    return data.astype(wanted, copy=False)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Nested lists with their tensors replaced by arrays."""
+    if isinstance(value, (list, tuple)):
+        return [_unwrapped(v) for v in value]
+    if isinstance(value, Tensor):
+        return np.asarray(value._data)
+    return value
+
+
+def _holds_numpy(value: Any) -> bool:
+    """Whether a nested list holds NumPy numbers, whose dtype is meant."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return isinstance(value, (np.ndarray, np.generic))
+
+
+@checked_keywords
+def asarray(
+    obj: Any,
+    /,
+    *,
+    dtype: dtypes.DTypeLike = None,
+    device: str | None = None,
+    copy: bool | None = None,
+) -> Tensor:
+    """A tensor of ``obj``, sharing its memory where that is possible.
+
+    Args:
+        obj: a tensor, a NumPy array (or anything with ``__array__``), a number, or nested lists of them.
+        dtype: the element type; None keeps that of an array, and takes float32 for Python floats.
+        device: ``"cpu"`` or None.
+        copy: True always copies, False never does, None only where it must. Writes from outside into
+            shared memory cannot be seen by the graph.
+
+    Returns:
+        A tensor without a gradient, unless ``obj`` is a tensor already.
+
+    Raises:
+        ArgumentError: if ``copy=False`` and a copy is needed.
+        DTypeError: if ``obj`` does not hold numbers.
+
+    >>> import numpy as np
+    >>> asarray(np.arange(3.0), copy=False)
+    Tensor([0., 1., 2.], dtype=float64)
+    """
+    check_device("asarray", device)
+    if isinstance(obj, Tensor) and not copy and (dtype is None or dtypes.as_dtype(dtype) == obj._data.dtype):
+        return obj
+    data = to_array(obj, dtype, copy=bool(copy))
+    if copy is False and not (isinstance(obj, np.ndarray) and np.may_share_memory(data, obj)) and data.size:
+        fail(ArgumentError, "asarray", "cannot share memory with this (copy=False)", {"obj": obj})
+    return make_tensor(data)
+
+
+def check_device(operation: str, device: str | None) -> None:
+    """Refuse a device that this machine does not offer."""
+    if device not in (None, "cpu"):
+        hint = 'use device="cpu"'
+        fail(DeviceError, operation, f'knows the device "cpu", but got {device!r}', {}, hint)
+
+
+def _created(operation: str, data: Any, requires_grad: bool, device: str | None) -> Tensor:
+    check_device(operation, device)
+    tensor = make_tensor(data)
+    if requires_grad:
+        graph.make_leaf(tensor)
+    return tensor
+
+
+def _dtype(dtype: dtypes.DTypeLike) -> Any:
+    return dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
+
+
+@checked_keywords
+def zeros(
+    shape: Any,
+    dtype: dtypes.DTypeLike = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Zeros of ``shape``; float32 unless ``dtype`` says otherwise.
+
+    >>> zeros((2, 2))
+    Tensor([[0., 0.],
+            [0., 0.]])
+    """
+    return _created("zeros", np.zeros(shape_tuple("zeros", shape), _dtype(dtype)), requires_grad, device)
+
+
+@checked_keywords
+def ones(
+    shape: Any,
+    dtype: dtypes.DTypeLike = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Ones of ``shape``; float32 unless ``dtype`` says otherwise.
+
+    >>> ones(3)
+    Tensor([1., 1., 1.])
+    """
+    return _created("ones", np.ones(shape_tuple("ones", shape), _dtype(dtype)), requires_grad, device)
+
+
+@checked_keywords
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: dtypes.DTypeLike = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``fill_value`` everywhere; its own dtype unless ``dtype`` says otherwise.
+
+    >>> full((2,), 7)
+    Tensor([7, 7], dtype=int64)
+    """
+    value = to_array(fill_value, dtype)
+    return _created("full", np.full(shape_tuple("full", shape), value, value.dtype), requires_grad, device)
+
+
+def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
+    """Zeros of the shape, dtype and device of ``x``.
+
+    >>> zeros_like(Tensor([1, 2]))
+    Tensor([0, 0], dtype=int64)
+    """
+    data = as_tensor(x)._data
+    return make_tensor(namespaces[type(data)].zeros(data.shape, data.dtype if dtype is None else _dtype(dtype)))
+
+
+def ones_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
+    """Ones of the shape, dtype and device of ``x``.
+
+    >>> ones_like(Tensor([1, 2]))
+    Tensor([1, 1], dtype=int64)
+    """
+    data = as_tensor(x)._data
+    xp = namespaces[type(data)]
+    return make_tensor(xp.full(data.shape, 1, data.dtype if dtype is None else _dtype(dtype)))
+
+
+@checked_keywords
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1,
+    *,
+    dtype: dtypes.DTypeLike = None,
+    device: str | None = None,
+) -> Tensor:
+    """Evenly spaced numbers from ``start`` (0 if only one bound is given) to before ``stop``.
+
+    >>> arange(3)
+    Tensor([0, 1, 2], dtype=int64)
+    >>> arange(1.0, 2.0, 0.5)
+    Tensor([1. , 1.5])
+    """
+    start, stop = (0, start) if stop is None else (start, stop)
+    if step == 0:
+        fail(ArgumentError, "arange", "needs a step other than 0")
+    whole = all(isinstance(v, int) for v in (start, stop, step))
+    kind = (dtypes.default_int if whole else dtypes.default_float) if dtype is None else dtypes.as_dtype(dtype)
+    return _created("arange", np.arange(start, stop, step).astype(kind), False, device)
+
+
+@checked_keywords
+def eye(
+    n_rows: int,
+    n_cols: int | None = None,
+    *,
+    dtype: dtypes.DTypeLike = None,
+    device: str | None = None,
+) -> Tensor:
+    """The identity matrix of ``n_rows`` by ``n_cols`` (square by default).
+
+    >>> eye(2)
+    Tensor([[1., 0.],
+            [0., 1.]])
+    """
+    rows, cols = shape_tuple("eye", (n_rows, n_rows if n_cols is None else n_cols))
+    return _created("eye", np.eye(rows, cols, dtype=_dtype(dtype)), False, device)

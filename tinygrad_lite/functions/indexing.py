@@ -1,0 +1,228 @@
+"""Reading and writing by index, and along an axis. The index forms are NumPy's."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.autograd.graph import Leaf, Tensor, make_tensor, mode
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.autograd.rules import indexing as rules
+from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError, fail
+from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
+from tinygrad_lite.functions.manipulation import astype
+
+
+def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
+    """The index as a tuple of slices, ints, None, Ellipsis and arrays of x's own kind."""
+    xp = namespaces[type(x._data)]
+    parts = index if isinstance(index, tuple) else (index,)
+    found: list[Any] = []
+    for part in parts:
+        if part is None or part is Ellipsis or type(part) is int or isinstance(part, slice):
+            found.append(part)
+            continue
+        if isinstance(part, Tensor):
+            array = part._data
+        elif isinstance(part, (bool, np.bool_)):
+            array = np.asarray(part)
+        elif hasattr(part, "__index__") and not isinstance(part, np.ndarray):
+            found.append(operator.index(part))
+            continue
+        else:
+            array = np.asarray(part)
+            if array.size == 0 and not isinstance(part, np.ndarray):
+                array = array.astype(np.int64)  # an empty list names nothing
+        if array.dtype.kind not in "biu":
+            hint = "compare or convert with astype to get bools or integers"
+            fail(DTypeError, operation, f"needs integers, bools or slices, but got {array.dtype.name}", {"x": x}, hint)
+        found.append(xp.asarray(array))
+    return tuple(found)
+
+
+def _refuse_index(operation: str, x: Tensor, index: Any, error: Exception) -> None:
+    text = str(error)
+    fail(IndexingError, operation, f"got an index that does not fit: {text}", {"x": x})
+
+
+def getitem(x: Any, index: Any, /) -> Tensor:
+    """``x[index]``; an element that the index names twice gets both gradients.
+
+    Args:
+        x: any shape.
+        index: ints, slices, ``...``, None (a new axis), bool masks, integer arrays, and tuples of them.
+
+    Raises:
+        IndexingError: if the index is out of bounds or has too many parts.
+        DTypeError: if it is not made of integers, bools or slices.
+
+    >>> getitem(Tensor([1.0, 2.0, 3.0]), slice(1, None))
+    Tensor([2., 3.])
+    """
+    x = as_tensor(x)
+    parts = _index("getitem", index, x)
+    try:
+        # The row is applied without its own error text: an index error says more than a shape error.
+        return apply(rules.GETITEM, (x,), (parts,))
+    except ShapeError as error:
+        _refuse_index("getitem", x, index, error.__context__ or error)  # type: ignore[arg-type]
+        raise
+
+
+def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
+    """A copy of ``x`` with ``values`` at ``index``: what ``x[index] = values`` makes of the object x.
+
+    Where the index names an element twice the last write wins, and only it receives a gradient.
+
+    >>> setitem(Tensor([1.0, 2.0, 3.0]), 9.0, 0)
+    Tensor([9., 2., 3.])
+    """
+    x = as_tensor(x)
+    parts = _index("setitem", index, x)
+    values = _cast_like("setitem", values, x)
+    _check_assignment(x, values, parts)
+    return apply(rules.SETITEM, (x, values), (parts,))
+
+
+def _cast_like(operation: str, values: Any, x: Tensor) -> Tensor:
+    values = as_tensor(values)
+    dtype = x._data.dtype
+    if values._data.dtype.kind == "f" and dtype.kind in "biu":
+        hint = "make x a float tensor first: x.astype(float)"
+        fail(DTypeError, operation, "cannot put floats into integers", {"x": x, "values": values}, hint)
+    return astype(values, dtype)
+
+
+def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...]) -> None:
+    try:
+        target = np.broadcast_to(np.empty((), np.int8), x._data.shape)[parts].shape
+    except IndexError as error:
+        _refuse_index("setitem", x, parts, error)
+    own = values._data.shape
+    lead = len(own) - len(target)
+    stretched = own[max(lead, 0) :]
+    fits = all(n == 1 for n in own[: max(lead, 0)]) and all(
+        n in (1, m) for n, m in zip(stretched, target[len(target) - len(stretched) :], strict=True)
+    )
+    if not fits:
+        need = f"needs values that broadcast to the shape {target} of the indexed part"
+        fail(ShapeError, "setitem", need, {"x": x, "values": values})
+
+
+def assign(x: Tensor, index: Any, values: Any) -> None:
+    """``x[index] = values``: the object x gets a new value; other tensors never change.
+
+    A leaf that requires a gradient is written in place, which needs ``no_grad``.
+
+    Raises:
+        GradientError: for such a leaf while operations are recorded.
+    """
+    if type(x._node) is Leaf:
+        refuse_leaf("setitem", x)
+        parts = _index("setitem", index, x)
+        values = _cast_like("setitem", values, x)
+        _check_assignment(x, values, parts)
+        x._version.raise_count()  # type: ignore[union-attr]
+        x._data[parts] = values._data
+        return
+    result = setitem(x, values, index)
+    x._data, x._node, x._version = result._data, result._node, result._version
+
+
+def refuse_leaf(operation: str, x: Tensor) -> None:
+    """A leaf is where gradients end: while recording, it cannot become the result of an operation."""
+    if mode.enabled:
+        hint = "write under no_grad(), or work on a copy: y = x.clone()"
+        fail(GradientError, operation, "cannot change a leaf that requires a gradient", {"x": x}, hint)
+
+
+def scatter_add(x: Any, index: Any, shape: Any, /) -> Tensor:
+    """Zeros of ``shape`` with the values of ``x`` added at ``index``; repeats add up. Adjoint of getitem.
+
+    >>> scatter_add(Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 0]), (3,))
+    Tensor([4., 0., 2.])
+    """
+    x, sizes = as_tensor(x), shape_tuple("scatter_add", shape)
+    parts = _index("scatter_add", index, x)
+    try:
+        target = np.broadcast_to(np.empty((), np.int8), sizes)[parts].shape
+    except IndexError as error:
+        _refuse_index("scatter_add", x, index, error)
+    if target != x._data.shape:
+        need = f"needs x in the shape {target} that the index selects from {sizes}"
+        fail(ShapeError, "scatter_add", need, {"x": x})
+    return apply(rules.SCATTER_ADD, (x,), (parts, sizes))
+
+
+def _indices(operation: str, indices: Any, x: Tensor, size: int) -> Tensor:
+    """Integer indices, all within ``size``."""
+    indices = as_tensor(indices)
+    data = indices._data
+    if data.dtype.kind not in "iu":
+        fail(DTypeError, operation, "needs integer indices", {"indices": indices})
+    if isinstance(data, np.ndarray) and data.size and (int(data.max()) >= size or int(data.min()) < -size):
+        worst = int(data.max()) if int(data.max()) >= size else int(data.min())
+        need = f"got index {worst}, but the axis has {size} elements"
+        fail(IndexingError, operation, need, {"x": x, "indices": indices})
+    return make_tensor(data) if indices._node is not None else indices
+
+
+@checked_keywords
+def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
+    """Picks x[..., indices, ...] along ``axis``, one index per position of the other axes.
+
+    Args:
+        x: any shape.
+        indices: integers, with as many axes as x.
+        axis: the axis that the indices count along.
+
+    >>> take_along_axis(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1], [0]]), axis=1)
+    Tensor([[2.],
+            [3.]])
+    """
+    x = as_tensor(x)
+    number = axis_number("take_along_axis", axis, x._data.ndim)
+    indices = _indices("take_along_axis", indices, x, x._data.shape[number])
+    if indices._data.ndim != x._data.ndim:
+        fail(ShapeError, "take_along_axis", "needs indices with the axes of x", {"x": x, "indices": indices})
+    return apply(rules.TAKE_ALONG_AXIS, (x, indices), (number,))
+
+
+def put_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tensor:
+    """Zeros of ``shape`` with the values of ``x`` added at ``indices`` along ``axis``; repeats add up.
+
+    >>> put_along_axis(Tensor([[5.0], [7.0]]), Tensor([[1], [0]]), (2, 2), 1)
+    Tensor([[0., 5.],
+            [7., 0.]])
+    """
+    x, sizes = as_tensor(x), shape_tuple("put_along_axis", shape)
+    number = axis_number("put_along_axis", axis, len(sizes))
+    indices = _indices("put_along_axis", indices, x, sizes[number])
+    if indices._data.ndim != len(sizes):
+        fail(ShapeError, "put_along_axis", f"needs indices with {len(sizes)} axes", {"indices": indices})
+    return apply(rules.PUT_ALONG_AXIS, (x, indices), (sizes, number))
+
+
+@checked_keywords
+def topk(x: Any, /, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
+    """The ``k`` largest (or smallest) elements along ``axis``, in order, and their positions.
+
+    Returns:
+        ``(values, indices)``; indices are int64. Of equal elements the first comes first.
+
+    >>> values, indices = topk(Tensor([1.0, 5.0, 3.0]), 2)
+    >>> values, indices
+    (Tensor([5., 3.]), Tensor([1, 2], dtype=int64))
+    """
+    x = as_tensor(x)
+    number = axis_number("topk", axis, x._data.ndim)
+    if x._data.ndim == 0:
+        fail(ShapeError, "topk", "needs at least one axis", {"x": x})
+    count = operator.index(k)
+    if not 0 <= count <= x._data.shape[number]:
+        need = f"needs k from 0 to {x._data.shape[number]}, the size of axis {number}, but got {count}"
+        fail(ArgumentError, "topk", need, {"x": x})
+    return apply(rules.TOPK, (x,), (count, number, bool(largest)))

@@ -1,0 +1,294 @@
+"""Loss functions of predictions and targets; a ``reduction`` makes one number of the losses of a batch.
+
+Names, arguments and formulas are PyTorch's. Targets get no gradient from class numbers, and one like any other
+operand where they are numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rules import network as rules
+from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating
+from tinygrad_lite.functions.elementwise import abs, minimum, softplus, where
+from tinygrad_lite.functions.indexing import getitem, take_along_axis
+from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_dims, reshape
+from tinygrad_lite.functions.network import log_softmax
+from tinygrad_lite.functions.reductions import mean, sum
+
+_REDUCTIONS = ("mean", "sum", "none")
+
+
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return mean(losses)
+    return sum(losses) if reduction == "sum" else losses
+
+
+def _check_reduction(operation: str, reduction: str) -> None:
+    if reduction not in _REDUCTIONS:
+        need = f'needs reduction "mean", "sum" or "none", but got {reduction!r}'
+        fail(ArgumentError, operation, need)
+
+
+# --- classification ---------------------------------------------------------------------------------
+
+
+@checked_keywords
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(logits)[target]: the negative log-likelihood of the right class (the lecture's surrogate loss).
+
+    Args:
+        input: logits (N, C), (C,) or (N, C, ...), not normalised.
+        target: class numbers (N,), () or (N, ...), integers from 0 to C - 1; or probabilities of input's shape.
+        weight: (C,) weights of the classes, or None. ``"mean"`` divides by the weights of the targets.
+        ignore_index: a class number whose samples do not count.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        label_smoothing: s from 0 to 1: the target becomes (1 - s) of itself plus s/C on every class.
+
+    Returns:
+        A 0-d tensor, or with ``"none"`` the losses in the target's shape.
+
+    Raises:
+        ShapeError, DTypeError: if the target does not fit the logits.
+        ArgumentError: if a class number is out of range, the batch is empty under ``"mean"``, or a
+            target probability is NaN.
+
+    >>> cross_entropy(Tensor([[0.0, 0.0], [0.0, 0.0]]), Tensor([0, 1]))
+    Tensor(0.6931472)
+    """
+    _check_reduction("cross_entropy", reduction)
+    logits, target = floating("cross_entropy", input), as_tensor(target)
+    data, labels = logits._data, target._data
+    if not 0.0 <= label_smoothing <= 1.0:
+        fail(ArgumentError, "cross_entropy", f"needs label_smoothing from 0 to 1, but got {label_smoothing}")
+    named = {"input": logits, "target": target}
+    if data.ndim == 0 or data.shape[1 if data.ndim > 1 else 0] == 0:
+        fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named)
+    if labels.dtype.kind == "f":
+        return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
+    _check_classes("cross_entropy", logits, target, ignore_index)
+    if reduction == "mean" and labels.size == 0:
+        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
+    plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
+    if plain and not (isinstance(labels, np.ndarray) and (labels == ignore_index).any()):
+        losses: Tensor = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target))
+        return _reduced(losses, reduction)
+    axis = 1 if data.ndim > 1 else 0
+    return _weighted_nll(
+        "cross_entropy", log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing
+    )
+
+
+@checked_keywords
+def nll_loss(
+    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """-input[target]: the negative log-likelihood, from log-probabilities.
+
+    Args:
+        input: log-probabilities (N, C), (C,) or (N, C, ...).
+        target, weight, ignore_index, reduction: as for ``cross_entropy``.
+
+    >>> nll_loss(Tensor([[-1.0, -2.0]]), Tensor([1]))
+    Tensor(2.)
+    """
+    _check_reduction("nll_loss", reduction)
+    log_p, target = floating("nll_loss", input), as_tensor(target)
+    if log_p._data.ndim == 0:
+        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", {"input": log_p})
+    _check_classes("nll_loss", log_p, target, ignore_index)
+    if reduction == "mean" and target._data.size == 0:
+        named = {"input": log_p, "target": target}
+        fail(ArgumentError, "nll_loss", "needs at least one sample to take the mean of", named)
+    return _weighted_nll("nll_loss", log_p, target, weight, ignore_index, reduction, 0.0)
+
+
+def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index: int) -> None:
+    """Class numbers of the right shape, kind and range."""
+    data, labels = logits._data, target._data
+    named = {"input": logits, "target": target}
+    expected = data.shape[:1] + data.shape[2:] if data.ndim > 1 else ()
+    if labels.dtype.kind not in "iu":
+        hint = "labels are class numbers: target.astype(int)"
+        fail(DTypeError, operation, "needs integer class numbers", named, hint)
+    if labels.shape != expected:
+        hint = "labels are one-hot; pass class numbers: target.argmax(1)" if labels.shape == data.shape else ""
+        fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
+    classes = data.shape[1 if data.ndim > 1 else 0]
+    if labels.size:
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:  # the slow look only when something is out of range
+            wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
+            if wrong.size:
+                need = f"needs class numbers from 0 to {classes - 1}, but got {int(wrong.ravel()[0])}"
+                fail(ArgumentError, operation, need, named)
+
+
+def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
+    if weight is None:
+        return None
+    weight = floating(operation, weight)
+    if weight._data.shape != (classes,):
+        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weight})
+    return weight.detach()
+
+
+def _weighted_nll(
+    operation: str,
+    log_p: Tensor,
+    target: Tensor,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+) -> Tensor:
+    """The general form: class weights, ignored samples, smoothing, any number of axes."""
+    shape = target._data.shape
+    if log_p._data.ndim == 1:
+        log_p, target = expand_dims(log_p, 0), reshape(target, (1,))
+    elif log_p._data.ndim > 2:  # (N, C, ...) -> (N ..., C)
+        ndim = log_p._data.ndim
+        log_p = reshape(permute_dims(log_p, (0, *range(2, ndim), 1)), (-1, log_p._data.shape[1]))
+        target = reshape(target, (-1,))
+    classes = log_p._data.shape[1]
+    weight = _check_weight(operation, weight, classes)
+    counts = target != ignore_index
+    safe = where(counts, target, 0)  # an ignored number need not be a class
+    losses = -getitem(take_along_axis(log_p, expand_dims(safe, 1), axis=1), (slice(None), 0))
+    class_weight = astype(counts, log_p._data.dtype)
+    if weight is not None:
+        class_weight = class_weight * getitem(astype(weight, log_p._data.dtype), safe)
+    losses = where(counts, losses, 0.0) * class_weight
+    if smoothing:
+        # Every class gets s/C of the target; its own weight goes with it.
+        spread = -log_p if weight is None else -log_p * astype(weight, log_p._data.dtype)
+        spread = where(counts, sum(spread, 1), 0.0)
+        losses = losses * (1.0 - smoothing) + spread * (smoothing / classes)
+    if reduction == "mean":
+        return sum(losses) / sum(class_weight)
+    return sum(losses) if reduction == "sum" else reshape(losses, shape)
+
+
+def _cross_entropy_with_probabilities(
+    logits: Tensor, target: Tensor, weight: Any, reduction: str, smoothing: float
+) -> Tensor:
+    """Targets are distributions over the classes: -sum_c t_c log softmax(logits)_c."""
+    named = {"input": logits, "target": target}
+    data = logits._data
+    if target._data.shape != data.shape:
+        hint = "class numbers must be integers: target.astype(int)"
+        fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
+    if bool(np.isnan(np.asarray(target._data)).any()):
+        fail(ArgumentError, "cross_entropy", "needs probabilities, but the target holds NaN", named)
+    axis = 1 if data.ndim > 1 else 0
+    classes = data.shape[axis]
+    samples = data.size // classes
+    if reduction == "mean" and samples == 0:
+        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
+    target = astype(target, data.dtype)
+    if smoothing:
+        target = target * (1.0 - smoothing) + smoothing / classes
+    terms = log_softmax(logits, axis) * target
+    weight = _check_weight("cross_entropy", weight, classes)
+    if weight is not None:
+        column = (1, classes, *(1,) * (data.ndim - 2)) if data.ndim > 1 else (classes,)
+        terms = terms * reshape(astype(weight, data.dtype), column)
+    losses = -sum(terms, axis)
+    return sum(losses) / samples if reduction == "mean" else _reduced(losses, reduction)
+
+
+@checked_keywords
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, *, reduction: str = "mean", pos_weight: Any = None
+) -> Tensor:
+    """-(t log s + (1 - t) log(1 - s)) with s = sigmoid(input), computed from the logits without overflow.
+
+    Args:
+        input: logits, any shape.
+        target: probabilities from 0 to 1 in the same shape.
+        weight: a weight per element (broadcasts), or None.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        pos_weight: a factor on the positive part (broadcasts), or None.
+
+    >>> binary_cross_entropy_with_logits(Tensor([0.0, 0.0]), Tensor([0.0, 1.0]))
+    Tensor(0.6931472)
+    """
+    operation = "binary_cross_entropy_with_logits"
+    x, target = _pair(operation, input, target, reduction)
+    # log s = -softplus(-x) and log(1 - s) = -softplus(x) = -(softplus(-x) + x)
+    positive = softplus(-x)
+    if pos_weight is not None:
+        losses = (1 - target) * x + (1 + (as_tensor(pos_weight) - 1) * target) * positive
+    else:
+        losses = (1 - target) * x + positive
+    if weight is not None:
+        losses = losses * as_tensor(weight)
+    return _reduced(losses, reduction)
+
+
+# --- regression ---------------------------------------------------------------------------------------
+
+
+def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
+    """Prediction and target of one shape; nothing broadcasts by accident."""
+    _check_reduction(operation, reduction)
+    x, target = floating(operation, input), as_tensor(target)
+    named = {"input": x, "target": target}
+    if x._data.shape != target._data.shape:
+        fail(ShapeError, operation, "needs input and target of one shape", named)
+    if reduction == "mean" and x._data.size == 0:
+        fail(ArgumentError, operation, "needs at least one element to take the mean of", named)
+    return x, target
+
+
+@checked_keywords
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """(input - target)^2.
+
+    >>> mse_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
+    Tensor(2.)
+    """
+    x, target = _pair("mse_loss", input, target, reduction)
+    difference = x - target
+    return _reduced(difference * difference, reduction)
+
+
+@checked_keywords
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """|input - target|; the gradient at 0 is 0.
+
+    >>> l1_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
+    Tensor(1.)
+    """
+    x, target = _pair("l1_loss", input, target, reduction)
+    return _reduced(abs(x - target), reduction)
+
+
+@checked_keywords
+def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """d^2/2 for |d| <= delta, else delta (|d| - delta/2), with d = input - target (Huber 1964).
+
+    >>> huber_loss(Tensor([0.5, 3.0]), Tensor([0.0, 0.0]), reduction="none")
+    Tensor([0.125, 2.5  ])
+    """
+    x, target = _pair("huber_loss", input, target, reduction)
+    if not delta > 0:
+        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}")
+    distance = abs(x - target)
+    # With c = min(|d|, delta) both branches are c (|d| - c/2), and so is the derivative.
+    near = minimum(distance, delta)
+    return _reduced(near * (distance - near * 0.5), reduction)

@@ -1,0 +1,149 @@
+"""Layers as functions: linear maps, softmax, dropout and batch norm, on the fused rows of ``rules/network.py``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rules import network as rules
+from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.functions import random
+from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating
+
+
+@checked_keywords
+def softmax(x: Any, /, axis: int = -1) -> Tensor:
+    """exp(x_j) / sum_i exp(x_i) along ``axis``: positive numbers that add up to 1.
+
+    >>> softmax(Tensor([0.0, 0.0]))
+    Tensor([0.5, 0.5])
+    """
+    x = floating("softmax", x)
+    return apply(rules.SOFTMAX, (x,), (_class_axis("softmax", x, axis),))
+
+
+@checked_keywords
+def log_softmax(x: Any, /, axis: int = -1) -> Tensor:
+    """log(softmax(x)) along ``axis``, without overflow or underflow.
+
+    >>> log_softmax(Tensor([0.0, 0.0]))
+    Tensor([-0.6931472, -0.6931472])
+    """
+    x = floating("log_softmax", x)
+    return apply(rules.LOG_SOFTMAX, (x,), (_class_axis("log_softmax", x, axis),))
+
+
+def _class_axis(operation: str, x: Tensor, axis: int) -> int:
+    number = axis_number(operation, axis, x._data.ndim)
+    if x._data.ndim == 0 or x._data.shape[number] == 0:
+        fail(ShapeError, operation, "needs at least one element along the axis", {"x": x})
+    return number
+
+
+@checked_keywords
+def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = None) -> Tensor:
+    """activation(x W^T + b): the lecture's layer z = W x + b, a = sigma(z), for a batch of rows x.
+
+    Args:
+        x: (..., in_features).
+        weight: (out_features, in_features), PyTorch's layout.
+        bias: (out_features,) or None.
+        activation: None, ``"relu"``, ``"tanh"`` or ``"sigmoid"``, computed in the same pass.
+
+    Returns:
+        (..., out_features).
+
+    Raises:
+        ShapeError: if the sizes do not fit.
+
+    >>> linear(Tensor([[1.0, 2.0]]), Tensor([[1.0, 1.0], [0.0, -1.0]]), activation="relu")
+    Tensor([[3., 0.]])
+    """
+    if type(x) is not Tensor or x._data.dtype.kind != "f":
+        x = floating("linear", x)
+    weight = weight if isinstance(weight, Tensor) else floating("linear", weight)
+    shape, w = x._data.shape, weight._data
+    if len(w.shape) != 2 or not shape or shape[-1] != w.shape[1]:
+        need = f"needs x.shape[-1] == weight.shape[1], but {shape[-1:] or shape} and {w.shape[1:]}"
+        if shape and len(w.shape) == 2:
+            need = f"needs x.shape[-1] == weight.shape[1], but {shape[-1]} != {w.shape[1]}"
+        rows = 1
+        for n in shape[1:]:
+            rows *= n
+        hint = "flatten the images first: x.flatten(1)" if len(w.shape) == 2 and rows == w.shape[1] else ""
+        fail(ShapeError, "linear", need, {"x": x, "weight": weight, "bias": bias}, hint)
+    if bias is not None and bias._data.shape != w.shape[:1]:
+        need = f"needs a bias of shape {w.shape[:1]}"
+        fail(ShapeError, "linear", need, {"x": x, "weight": weight, "bias": bias})
+    if x._data.dtype is not w.dtype or (bias is not None and bias._data.dtype is not w.dtype):
+        hint = f'x.astype("{w.dtype.name}")'
+        fail(DTypeError, "linear", "needs one dtype", {"x": x, "weight": weight, "bias": bias}, hint)
+    if activation not in (None, "relu", "tanh", "sigmoid"):
+        need = f'knows the activations "relu", "tanh" and "sigmoid", but got {activation!r}'
+        fail(ArgumentError, "linear", need)
+    return apply(rules.LINEAR, (x, weight, bias), (activation,))
+
+
+@checked_keywords
+def dropout(x: Any, /, p: float = 0.5, training: bool = True) -> Tensor:
+    """Each element set to 0 with probability ``p`` and the others scaled by 1/(1-p); x itself if not training.
+
+    Args:
+        x: any shape.
+        p: the probability of dropping, from 0 to 1.
+        training: False returns x.
+
+    The mask comes from the package's random stream (``manual_seed``).
+
+    >>> dropout(Tensor([1.0, 2.0]), p=0.5, training=False)
+    Tensor([1., 2.])
+    """
+    x = floating("dropout", x)
+    if not 0.0 <= p <= 1.0:
+        fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}")
+    if not training or p == 0.0:
+        return x
+    seed, counter = random.next_key()
+    return apply(rules.DROPOUT, (x,), (1.0 - p, seed, counter))[0]
+
+
+@checked_keywords
+def batch_norm(
+    x: Any, /, weight: Any = None, bias: Any = None, eps: float = 1e-5
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalises each channel over the batch: H' = (H - mu) / sqrt(delta + mean((H - mu)^2)).
+
+    The lecture's formula, with delta (here ``eps``) inside the root; then weight * H' + bias.
+
+    Args:
+        x: (N, C) or (N, C, ...); everything but axis 1 is averaged over.
+        weight, bias: (C,) or None.
+        eps: delta > 0.
+
+    Returns:
+        ``(y, mean, rstd)``: y as x; mean and rstd = 1/sqrt(delta + variance) of shape (C,).
+
+    Raises:
+        ShapeError: if there is nothing to average over, or the parameters do not fit.
+
+    >>> y, mean, rstd = batch_norm(Tensor([[1.0], [3.0]]), eps=0.0)
+    >>> y, mean, rstd
+    (Tensor([[-1.],
+            [ 1.]]), Tensor([2.]), Tensor([1.]))
+    """
+    x = floating("batch_norm", x)
+    named = {"x": x, "weight": weight, "bias": bias}
+    shape = x._data.shape
+    if len(shape) < 2:
+        fail(ShapeError, "batch_norm", "needs x in the shape (N, C) or (N, C, ...)", named)
+    if any(n == 0 for i, n in enumerate(shape) if i != 1):
+        fail(ShapeError, "batch_norm", "needs a batch that is not empty", named)
+    for parameter in (weight, bias):
+        if parameter is not None and parameter._data.shape != shape[1:2]:
+            fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", named)
+    if eps < 0:
+        fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}")
+    return apply(rules.BATCH_NORM, (x, weight, bias), (eps,))
+
+
