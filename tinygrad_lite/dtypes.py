@@ -13,6 +13,24 @@ import numpy as np
 
 from tinygrad_lite.errors import DTypeError, fail
 
+__all__ = [
+    "bool_",
+    "complex64",
+    "complex128",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "result_type",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+
 DType: TypeAlias = "np.dtype[Any]"
 DTypeLike: TypeAlias = Any  #: a dtype, a NumPy scalar type, a name such as ``"float32"``, or float, int, bool
 

@@ -52,15 +52,22 @@ class Error(Exception):
         self.module = ""
         self._path: tuple[str, ...] = ()
 
-    def within(self, name: str, description: str = "") -> None:
-        """Note that the error passed through a module called ``name`` on its way out.
+    def within(self, name: str, description: str, child: str = "") -> None:
+        """Note that the error passed through a module on its way out.
 
-        The innermost module gives the description, each further one puts its name in front.
+        The innermost module gives the description, each further one puts the path to its child in front, and
+        the outermost one its name.
+
+        Args:
+            name: what the module is called if it turns out to be the outermost.
+            description: the module with its sizes: ``Linear(100 -> 10)``.
+            child: the path from this module to the one before, such as ``layers.1``.
         """
-        if not self._path:
+        if not self.module:
             self._description = description
-        self._path = (name, *self._path)
-        self.module = f"{'.'.join(self._path)}: {self._description}"
+        elif child:
+            self._path = (child, *self._path)
+        self.module = f"{'.'.join((name, *self._path))}: {self._description}"
 
     def __str__(self) -> str:
         rows = [*self.operands, ("in", self.module), ("at", self.line), ("hint", self.hint)]

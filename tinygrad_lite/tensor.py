@@ -123,7 +123,9 @@ class Methods:
         node = self._node
         if type(node) is not Leaf:
             fail(GradientError, "grad", "can be set on leaves that require a gradient only", {"tensor": self})
-        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape or value.dtype != self.dtype):
+        if value is not None and (
+            not isinstance(value, Tensor) or value.shape != self.shape or value.dtype != self.dtype
+        ):
             operands = {"tensor": self, "grad": value}
             fail(GradientError, "grad", "needs None or a tensor of the same shape and dtype", operands)
         transforms.release_grad(node)
@@ -171,7 +173,7 @@ class Methods:
         return view
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        array = self.numpy()
+        array: np.ndarray[Any, Any] = self.numpy()
         return array.astype(dtype) if copy or (dtype is not None and array.dtype != dtype) else array
 
     def item(self: Any) -> Any:
@@ -216,7 +218,8 @@ class Methods:
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             fail(GradientError, "deepcopy", "needs a leaf", {"tensor": self}, "use detach() first")
-        copied = memo[id(self)] = type(self).__new__(type(self))
+        copied: Tensor = object.__new__(type(self))
+        memo[id(self)] = copied
         copied._data, copied._node, copied._version = self._data.copy(), None, None
         if self._node is not None:
             make_leaf(copied)
@@ -298,7 +301,7 @@ class Methods:
             need = "needs a leaf that requires a gradient"
             fail(GradientError, "register_post_accumulate_grad_hook", need, {"tensor": self})
         self._node.after = self._node.after or Hooks()
-        return self._node.after.add(hook)  # type: ignore[no-any-return]
+        return self._node.after.add(hook)
 
     # --- values -------------------------------------------------------------------------------------
 
@@ -307,7 +310,7 @@ class Methods:
         from tinygrad_lite.autograd.record import apply
         from tinygrad_lite.autograd.rules.manipulation import CLONE
 
-        return apply(CLONE, (self,))  # type: ignore[no-any-return]
+        return apply(CLONE, (self,))
 
     def astype(self: Any, dtype: dtypes.DTypeLike) -> Tensor:
         """This tensor with another element type."""
@@ -343,7 +346,7 @@ class Methods:
     __and__ = __rand__ = elementwise.logical_and
     __or__ = __ror__ = elementwise.logical_or
     __invert__ = elementwise.logical_not
-    __array_priority__ = 1000  # NumPy arrays leave mixed operators to us
+    __array_ufunc__ = None  # NumPy arrays leave mixed operators to us
 
     def __pos__(self: Any) -> Any:
         return self
@@ -405,7 +408,12 @@ def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: An
         indexing.refuse_leaf(name, x)
         result = function(x, other)
         if result.shape != x.shape or result.dtype != x.dtype:
-            fail(ShapeError, name, "cannot change the shape or dtype of a leaf in place", {"x": x, "other": other})
+            fail(
+                ShapeError,
+                name,
+                "cannot change the shape or dtype of a leaf in place",
+                {"x": x, "other": other},
+            )
         x._version.raise_count()
         x._data[...] = result._data
         return x

@@ -8,7 +8,7 @@ that the backward pass is recorded too (symbol-to-symbol). The engine knows no o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -60,70 +60,143 @@ def backward_pass(
     Raises:
         GradientError: if a needed node was freed by an earlier pass, or an array that it saved was changed.
     """
-    order, pending = _reachable([place for place, _ in roots])
-    wanted = None if inputs is None else _leading_to(order, inputs)
-    captured: dict[Place, Value] = {}
-    grads: dict[Place, Value] = {}
-    owned: set[Place] = set()  # places whose sum was allocated here and may be added to in place
+    return _BackwardPass(roots, retain_graph, create_graph, inputs).run()
 
-    def add(place: Place, g: Value) -> None:
+
+class _BackwardPass:
+    """The state of one walk: the gradients that have arrived so far, and what each leaf still waits for."""
+
+    def __init__(
+        self,
+        roots: Sequence[tuple[Place, Value]],
+        retain_graph: bool,
+        create_graph: bool,
+        inputs: Sequence[Place] | None,
+    ) -> None:
+        self.retain_graph, self.create_graph, self.inputs = retain_graph, create_graph, inputs
+        self.grads: dict[Place, Value] = {}
+        self.owned: set[Place] = set()  # places whose sum was allocated here and may be added to in place
+        self.captured: dict[Place, Value] = {}
+        self.order, self.pending, self.before_leaf = _reachable([place for place, _ in roots])
+        self.wanted = None if inputs is None else _leading_to(self.order, inputs)
+        for place, g in roots:
+            self.add(place, _as_value(g, create_graph))
+            if type(place) is Leaf:
+                self.pending.setdefault(place, 0)
+
+    def run(self) -> list[Value]:
+        """Visit every node, youngest first."""
+        for leaf in [leaf for leaf, uses in self.pending.items() if uses == 0]:
+            self.finish(leaf)
+        grads, wanted, inputs, retain = self.grads, self.wanted, self.inputs, self.retain_graph
+        before_leaf = self.before_leaf
+        symbolic = self.create_graph or wanted is not None
+        with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
+            for node in self.order:
+                g = grads.pop(node, None)
+                if g is not None and (wanted is None or node in wanted):
+                    if node.hooks is not None:
+                        g = _hooked(node.hooks, g, self.create_graph)
+                    if inputs is not None and node in inputs:
+                        self.captured[node] = g
+                    plan = node.plan
+                    if plan is None:
+                        _project(node, g, grads)  # type: ignore[arg-type]
+                    elif symbolic or plan.special or node.versions is not None or node.saved is FREED:
+                        self.differentiate(node, plan, g)
+                    else:  # the plain case of ``differentiate``, without a call
+                        saved, parents, xp = node.saved, node.parents, plan.xp
+                        for i, vjp, take in plan.steps:
+                            share = vjp(xp, g) if take is None else vjp(xp, g, *take(saved))
+                            parent = parents[i]
+                            if share.shape != parent.shape or share.dtype is not parent.dtype:
+                                share = fit(xp, share, parent)
+                            if parent in grads:
+                                self.add(parent, share)
+                            else:
+                                grads[parent] = share
+                    if not retain and node.saved:
+                        node.saved = FREED
+                        node.private = None
+                if node in before_leaf:
+                    self.count_down(node)
+        return [self.captured.get(place) for place in inputs or ()]
+
+    def add(self, place: Place, g: Value) -> None:
         """The first share is kept by reference, the second allocates, later ones add in place."""
-        if place in owned:
+        grads = self.grads
+        if place in self.owned:
             total = grads[place]
             total += g
             grads[place] = total
         elif place in grads:
             grads[place] = grads[place] + g
-            if not create_graph:
-                owned.add(place)
+            if not self.create_graph:
+                self.owned.add(place)
         else:
             grads[place] = g
 
-    def finish(leaf: Leaf) -> None:
-        """All uses of a leaf have been visited: its gradient is final."""
-        if leaf in grads:
-            g = _hooked(leaf.hooks, grads.pop(leaf), create_graph)
-            if inputs is None:
-                deposit(leaf, g, create_graph)
+    def differentiate(self, node: Node, plan: Plan, g: Value) -> None:
+        """Run the rules of one node and add what they return to its parents."""
+        saved, parents, xp, wanted = node.saved, node.parents, plan.xp, self.wanted
+        if saved is FREED:
+            fail_freed(plan)
+        if node.versions is not None:
+            check_versions(node, plan)
+        needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
+        if self.create_graph:
+            xp, saved = tensor_namespace, wrap_saved(node, plan)
+        elif plan.override is not None:
+            sinks = [self.sink(parent) for parent in parents]
+            for parent, share in zip(parents, plan.override.backward(node.private, g, needs, sinks), strict=True):
+                if share is not None:
+                    self.add(parent, fit(xp, share, parent))
+            return
+        if plan.joint is not None:
+            vjp, take = plan.joint[:2]
+            shares = vjp(xp, g, needs) if take is None else vjp(xp, g, needs, *take(saved))
+            for parent, need, share in zip(parents, needs, shares, strict=True):
+                if need and share is not None:
+                    self.add(parent, fit(xp, share, parent))
+            return
+        for i, vjp, take in plan.steps:
+            if needs[i]:
+                share = vjp(xp, g) if take is None else vjp(xp, g, *take(saved))
+                self.add(parents[i], fit(xp, share, parents[i]))
+
+    def count_down(self, node: Node) -> None:
+        """This use of its leaves has been visited; a leaf's gradient is final with the last of them."""
+        for parent in node.parents:
+            if type(parent) is Leaf:
+                uses = self.pending[parent] = self.pending[parent] - 1
+                if uses == 0:
+                    self.finish(parent)
+
+    def finish(self, leaf: Leaf) -> None:
+        """Hand a final gradient to the leaf, or to whoever asked for it."""
+        if leaf in self.grads:
+            g = _hooked(leaf.hooks, self.grads.pop(leaf), self.create_graph)
+            if self.inputs is None:
+                deposit(leaf, g, self.create_graph)
             else:
-                captured[leaf] = g
+                self.captured[leaf] = g
 
-    for place, g in roots:
-        add(place, _as_value(g, create_graph))
-        if type(place) is Leaf:
-            pending[place] = pending.get(place, 0)
-    for leaf in [leaf for leaf, uses in pending.items() if uses == 0]:
-        finish(leaf)
+    def sink(self, place: Place | None) -> Array:
+        """Memory that a backend may write the whole gradient of ``place`` into, or None.
 
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        for node in order:
-            g = grads.pop(node, None)
-            parents = node.parents
-            if g is not None and (wanted is None or node in wanted):
-                if node.hooks is not None and type(node) is not Projection:
-                    g = _hooked(node.hooks, g, create_graph)
-                if inputs is not None and node in inputs:
-                    captured[node] = g
-                plan = node.plan
-                if plan is None:
-                    _project(node, g, grads)  # type: ignore[arg-type]
-                else:
-                    _differentiate(node, plan, g, wanted, pending, grads, create_graph, add)
-                    if not retain_graph and node.saved:
-                        node.saved = FREED
-                        node.private = None
-            for parent in parents:
-                if type(parent) is Leaf:
-                    uses = pending[parent] = pending[parent] - 1
-                    if uses == 0:
-                        finish(parent)
-    return [captured.get(place) for place in inputs or ()]
+        Only when this is the leaf's one use in this pass, it has no gradient yet, and no hook waits for it.
+        """
+        if type(place) is Leaf and place.buffer is not None and place.grad is None and place.hooks is None:
+            one_use = self.pending[place] == 1 and place not in self.grads and self.inputs is None
+            return place.buffer if one_use else None
+        return None
 
 
-def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int]]:
-    """The operations behind ``roots``, youngest first, and how many uses each leaf has among them."""
+def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set[Node]]:
+    """The operations behind ``roots``, youngest first; the uses of each leaf; and the nodes that use leaves."""
     order: list[Node] = []
     pending: dict[Leaf, int] = {}
+    before_leaf: set[Node] = set()
     seen: set[Any] = {None}
     stack: list[Node] = []
     for root in roots:
@@ -135,13 +208,16 @@ def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int]]:
         node = stack.pop()
         order.append(node)
         for parent in node.parents:
+            if parent in seen:
+                continue
             if type(parent) is Leaf:
                 pending[parent] = pending.get(parent, 0) + 1
-            elif parent not in seen:
+                before_leaf.add(node)
+            else:
                 seen.add(parent)
                 stack.append(parent)
     order.sort(key=_by_age, reverse=True)
-    return order, pending
+    return order, pending, before_leaf
 
 
 def _leading_to(order: Sequence[Node], inputs: Sequence[Place]) -> set[Place]:
@@ -151,52 +227,6 @@ def _leading_to(order: Sequence[Node], inputs: Sequence[Place]) -> set[Place]:
         if not leading.isdisjoint(node.parents):
             leading.add(node)
     return leading
-
-
-def _differentiate(
-    node: Node,
-    plan: Plan,
-    g: Value,
-    wanted: set[Place] | None,
-    pending: dict[Leaf, int],
-    grads: dict[Place, Value],
-    create_graph: bool,
-    add: Callable[[Place, Value], None],
-) -> None:
-    """Run the rules of one node and add what they return to its parents."""
-    saved = node.saved
-    if saved is FREED:
-        fail_freed(plan)
-    if node.versions is not None:
-        check_versions(node, plan)
-    parents = node.parents
-    xp = plan.xp
-    if create_graph:
-        xp, saved = tensor_namespace, wrap_saved(node, plan)
-    elif plan.override is not None:
-        needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
-        sinks = [_sink(parent, pending, grads) for parent in parents]
-        shares = plan.override.backward(node.private, g, needs, sinks)
-        for parent, share in zip(parents, shares, strict=True):
-            if share is not None:
-                add(parent, fit(xp, share, parent))
-        return
-    if plan.joint is None:
-        for i, vjp, take in plan.steps:
-            parent = parents[i]
-            if wanted is not None and parent not in wanted:
-                continue
-            share = vjp(xp, g) if take is None else vjp(xp, g, *take(saved))
-            if share.shape != parent.shape or share.dtype is not parent.dtype:
-                share = fit(xp, share, parent)
-            add(parent, share)
-        return
-    vjp, take = plan.joint[:2]
-    needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
-    shares = vjp(xp, g, needs) if take is None else vjp(xp, g, needs, *take(saved))
-    for parent, need, share in zip(parents, needs, shares, strict=True):
-        if need and share is not None:
-            add(parent, fit(xp, share, parent))
 
 
 def fit(xp: Any, g: Value, place: Place) -> Value:
@@ -262,16 +292,6 @@ def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
 # --- leaves ---------------------------------------------------------------------------------------
 
 
-def _sink(place: Place | None, pending: dict[Leaf, int], grads: dict[Place, Value]) -> Array:
-    """Memory that a backend may write the whole gradient of ``place`` into, or None.
-
-    Only when this is the leaf's one use in this pass, it has no gradient yet, and nothing waits to see it.
-    """
-    if type(place) is Leaf and place.buffer is not None and place.grad is None and place.hooks is None:
-        return place.buffer if pending[place] == 1 and place not in grads else None
-    return None
-
-
 def deposit(leaf: Leaf, g: Value, create_graph: bool) -> None:
     """Add a final gradient to ``leaf.grad``, which is memory of its own and never an alias."""
     grad = leaf.grad
@@ -302,9 +322,7 @@ def as_array(g: Array) -> Array:
 # --- forward mode ---------------------------------------------------------------------------------
 
 
-def forward_pass(
-    outputs: Sequence[Place], seeds: Sequence[tuple[Place, Value]], *, create_graph: bool
-) -> list[Value]:
+def forward_pass(outputs: Sequence[Place], seeds: Sequence[tuple[Place, Value]], *, create_graph: bool) -> list[Value]:
     """Push tangents from ``seeds`` through a recorded graph to ``outputs``: the same graph, oldest first.
 
     Args:
@@ -318,7 +336,7 @@ def forward_pass(
     Raises:
         GradientError: as for ``backward_pass``.
     """
-    order, _ = _reachable(outputs)
+    order = _reachable(outputs)[0]
     tangents: dict[Place, Value] = dict(seeds)
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):
         for node in reversed(order):

@@ -39,12 +39,15 @@ class Number:
         self._data = value
 
 
+_NUMBER = Number(0)  # for numbers whose value is already in hand: neither node nor version
+
 # --- element-wise operations ----------------------------------------------------------------------
 
 
 def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
     """The public function of a row with one operand; ``floating``: integers become float32 first."""
     worlds = row.worlds
+    discrete = not row.rules  # comparisons: bool results, nothing to record
 
     def function(x: Any, /) -> Tensor:
         try:
@@ -62,7 +65,7 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
         tensor._data = out
         tensor._version = None
         parent = x._node
-        if parent is None or not mode.enabled or out.dtype.kind != "f":
+        if parent is None or discrete or not mode.enabled:
             tensor._node = None
             return tensor
         plan = world.by_mask[1]
@@ -85,22 +88,30 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
 def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
     """The public function of a row with two operands that broadcast and promote."""
     worlds = row.worlds
+    discrete = not row.rules
 
     def function(x1: Any, x2: Any, /) -> Tensor:
         kind = type(x2)
         try:
             a = x1._data
             if kind is float or kind is int:
-                x2, b = Number(x2), x2
-                fits = a.dtype.kind == "f"
+                world = None
+                if a.dtype.kind == "f":
+                    world = worlds[type(a)]
+                    x2, b = _NUMBER, x2
+            elif type(x1) is Number:
+                b = x2._data
+                world = worlds[type(b)] if b.dtype.kind == "f" else None
             else:
                 b = x2._data
-                fits = a.dtype is b.dtype and not (floating and a.dtype.kind != "f")
+                dtype = a.dtype
+                fits = dtype is b.dtype and type(a) is type(b) and not (floating and dtype.kind != "f")
+                world = worlds[type(a)] if fits else None
         except AttributeError:
-            fits = False
-        if not fits:
+            world = None
+        if world is None:
             x1, x2, a, b = promoted(row, x1, x2, floating)
-        world = worlds[type(a)]
+            world = worlds[type(a)]
         try:
             out = world.forward(a, b)
         except (ValueError, TypeError) as error:
@@ -111,7 +122,7 @@ def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
         tensor._data = out
         tensor._version = None
         n1, n2 = x1._node, x2._node
-        if (n1 is None and n2 is None) or not mode.enabled or out.dtype.kind != "f":
+        if (n1 is None and n2 is None) or discrete or not mode.enabled:
             tensor._node = None
             return tensor
         plan = world.by_mask[(n1 is not None) + 2 * (n2 is not None)]
@@ -137,7 +148,7 @@ def reflected(function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Te
     """The operator with its operands exchanged: ``2 - x`` for ``subtract``."""
 
     def exchanged(x2: Any, x1: Any, /) -> Tensor:
-        return function(x1, x2)
+        return function(Number(x1) if type(x1) is float or type(x1) is int else x1, x2)
 
     return exchanged
 
@@ -148,7 +159,7 @@ def operand(value: Any) -> Tensor | Number:
         return value
     if type(value) in (float, int, bool, complex):
         return Number(value)
-    return Tensor(value)  # type: ignore[call-arg]
+    return Tensor(value)
 
 
 def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, Any, Array, Array]:
@@ -156,7 +167,7 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
     x1, x2 = operand(x1), operand(x2)
     a, b = x1._data, x2._data
     if isinstance(x1, Number) and isinstance(x2, Number):
-        x1 = Tensor(a)  # type: ignore[call-arg]
+        x1 = Tensor(a)
         a = x1._data
     if isinstance(x2, Number):
         dtype = dtypes.with_number(a.dtype, b)
@@ -180,7 +191,7 @@ def _to_floating(row: Row, x: Any) -> Array:
     """``x`` as float32 when it holds integers, bools or a number."""
     a = x._data
     if isinstance(x, Number):
-        return Tensor(float(a))._data  # type: ignore[call-arg, arg-type]
+        return Tensor(float(a))._data
     if a.dtype.kind in "biu":
         return namespaces[type(a)].astype(a, dtypes.default_float)
     if a.dtype.kind != "c":
@@ -191,7 +202,7 @@ def _to_floating(row: Row, x: Any) -> Array:
 # --- every other operation ------------------------------------------------------------------------
 
 
-def apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> Any:
+def _apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> Any:
     """Run a row on tensors (``None`` for an operand that is left out) and record it.
 
     Args:
@@ -202,15 +213,17 @@ def apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> A
     Returns:
         A Tensor, or a tuple of Tensors for a row with several outputs.
     """
-    arrays = tuple([None if x is None else x._data for x in operands])
-    world = _world(row, arrays, operands)
-    recording = False
-    if mode.enabled:
-        for x in operands:
-            if x is not None and x._node is not None:
-                recording = True
-                break
-    needs = tuple([x is not None and x._node is not None for x in operands]) if recording else ()
+    if len(operands) == 1 and not row.variadic:
+        x = operands[0]
+        arrays: tuple[Any, ...] = (x._data,)
+        world = row.worlds[type(x._data)]
+        recording = x._node is not None and mode.enabled
+        needs: tuple[bool, ...] = (True,) if recording else ()
+    else:
+        arrays = tuple([None if x is None else x._data for x in operands])
+        world = _world(row, arrays, operands)
+        needs = tuple([x is not None and x._node is not None for x in operands])
+        recording = True in needs and mode.enabled
     private = None
     try:
         if world.override is not None:
@@ -221,22 +234,28 @@ def apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> A
             outputs = world.forward(*arrays, *statics)
     except (ValueError, TypeError, IndexError) as error:
         refuse(row, operands, error)
-    several = len(row.outputs) > 1
-    if not several:
-        outputs = (outputs,)
-    array_type = world.array_type
+    if not row.several:
+        tensor = _new(Tensor)
+        tensor._data = outputs if type(outputs) is world.array_type else world.xp.asarray(outputs)
+        tensor._node = tensor._version = None
+        if row.view and operands[0]._version is not None:
+            operands[0]._version.share_with(tensor)
+        if recording:
+            _record(row, world, needs, operands, arrays, (tensor,), statics, private)
+        return tensor
     tensors = []
     for out in outputs:
         tensor = _new(Tensor)
-        tensor._data = out if type(out) is array_type else world.xp.asarray(out)
+        tensor._data = out if type(out) is world.array_type else world.xp.asarray(out)
         tensor._node = tensor._version = None
         tensors.append(tensor)
-    first = operands[0]
-    if row.view and first._version is not None:
-        first._version.share_with(tensors[0])
     if recording:
         _record(row, world, needs, operands, arrays, tensors, statics, private)
-    return tuple(tensors) if several else tensors[0]
+    return tuple(tensors)
+
+
+apply: Callable[..., Tensor] = _apply  #: for rows with one output
+apply_several: Callable[..., tuple[Any, ...]] = _apply  #: for rows with several
 
 
 def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
@@ -258,12 +277,12 @@ def _record(
     needs: tuple[bool, ...],
     operands: Sequence[Any],
     arrays: tuple[Any, ...],
-    tensors: list[Tensor],
+    tensors: Sequence[Tensor],
     statics: tuple[Any, ...],
     private: Any,
 ) -> None:
     """Hang the node of this call on its floating-point outputs."""
-    if not any([t._data.dtype.kind == "f" for t in tensors]):
+    if tensors[0]._data.dtype.kind != "f" and not any(t._data.dtype.kind == "f" for t in tensors):
         return
     plan = world.plans[needs]
     node = _new(Node)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 RuleFunction = Callable[..., Any]
 Take = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+Step = tuple[int, RuleFunction, "Take | None"]
 
 
 class Rule(NamedTuple):
@@ -59,10 +60,23 @@ class Plan:
         kept: for each saved value its kind and number: ``("operand", 1)``, ``("output", 0)``, ``("static", 0)``.
         steps: per needed operand ``(operand, vjp, take)``; ``take`` picks the rule's arguments from the saved.
         jvp_steps: the same with the forward-mode rules.
+        special: whether the row has more than one rule per operand: a joint rule or an override.
         joint: ``(vjp, take, jvp, jvp_take)`` of a Joint rule, or None.
     """
 
-    __slots__ = ("joint", "jvp_steps", "keep", "kept", "needs", "override", "row", "steps", "versioned", "xp")
+    __slots__ = (
+        "joint",
+        "jvp_steps",
+        "keep",
+        "kept",
+        "needs",
+        "override",
+        "row",
+        "special",
+        "steps",
+        "versioned",
+        "xp",
+    )
 
     def __init__(self, row: Row, xp: Any, needs: tuple[bool, ...], override: Any) -> None:
         self.row, self.xp, self.needs, self.override = row, xp, needs, override
@@ -88,13 +102,14 @@ class Plan:
             return _picker([names.index(name) for name in _save_names(function)])
 
         self.joint: Any = None
-        self.steps: tuple[tuple[int, RuleFunction, Take | None], ...] = ()
-        self.jvp_steps = self.steps
+        self.steps: tuple[Step, ...] = ()
+        self.jvp_steps: tuple[Step, ...] = ()
         if row.joint is not None:
             self.joint = (row.joint.vjp, take(row.joint.vjp), row.joint.jvp, take(row.joint.jvp))
         else:
             self.steps = tuple((i, rule.vjp, take(rule.vjp)) for i, rule in rules)
             self.jvp_steps = tuple((i, rule.jvp, take(rule.jvp)) for i, rule in rules)
+        self.special = self.joint is not None or override is not None
 
 
 class World:
@@ -159,6 +174,7 @@ class Row:
         self.variadic = "*" in operands
         self.statics = tuple(statics.split())
         self.outputs = tuple(outputs.split()) or ("ans",)
+        self.several = len(self.outputs) > 1
         self.forward = forward
         self.joint = joint
         self.view = view  # the output may share the first operand's memory

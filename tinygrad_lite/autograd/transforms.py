@@ -15,6 +15,8 @@ from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, GradientError, ShapeError, fail
 
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
+
 # --- gradients of results -------------------------------------------------------------------------
 
 
@@ -81,7 +83,12 @@ def grad(
         fail(ArgumentError, "grad", f"needs one cotangent per output, but got {len(weights)} for {len(ys)}")
     for i, x in enumerate(xs):
         if x._node is None:
-            fail(GradientError, "grad", f"needs inputs that require a gradient, but inputs[{i}] does not", {f"inputs[{i}]": x})
+            fail(
+                GradientError,
+                "grad",
+                f"needs inputs that require a gradient, but inputs[{i}] does not",
+                {f"inputs[{i}]": x},
+            )
     roots = [_root("grad", y, g) for y, g in zip(ys, weights, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     places = [x._node for x in xs]
@@ -90,7 +97,13 @@ def grad(
     for i, (x, g) in enumerate(zip(xs, found, strict=True)):
         if g is None and not allow_unused:
             hint = "pass allow_unused=True to get None for it"
-            fail(GradientError, "grad", f"found that the outputs do not depend on inputs[{i}]", {f"inputs[{i}]": x}, hint)
+            fail(
+                GradientError,
+                "grad",
+                f"found that the outputs do not depend on inputs[{i}]",
+                {f"inputs[{i}]": x},
+                hint,
+            )
         results.append(g if g is None or create_graph else make_tensor(engine.as_array(g)))
     return results[0] if isinstance(inputs, Tensor) else tuple(results)
 
@@ -101,16 +114,33 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
         fail(GradientError, operation, "needs a tensor", {"output": y})
     if y._node is None:
         hint = "did you compute it under no_grad(), or from tensors without requires_grad=True?"
-        fail(GradientError, operation, "needs a tensor that was computed from one that requires a gradient", {"output": y}, hint)
+        fail(
+            GradientError,
+            operation,
+            "needs a tensor that was computed from one that requires a gradient",
+            {"output": y},
+            hint,
+        )
     if gradient is None:
         if y._data.size != 1:
             hint = "reduce it first, with .sum() or .mean(), or pass gradient="
-            fail(GradientError, operation, "needs a gradient for an output with more than one element", {"output": y}, hint)
+            fail(
+                GradientError,
+                operation,
+                "needs a gradient for an output with more than one element",
+                {"output": y},
+                hint,
+            )
         xp = namespaces[type(y._data)]
         return y._node, xp.full(y._data.shape, 1, y._data.dtype)
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=y._data.dtype)
     if gradient._data.shape != y._data.shape:
-        fail(ShapeError, operation, "needs a gradient in the output's shape", {"output": y, "gradient": gradient})
+        fail(
+            ShapeError,
+            operation,
+            "needs a gradient in the output's shape",
+            {"output": y, "gradient": gradient},
+        )
     from tinygrad_lite.functions.manipulation import astype
 
     return y._node, astype(gradient, y._data.dtype)
@@ -168,7 +198,12 @@ def _call(
     ys = [outputs] if alone else list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     for y in ys:
         if not isinstance(y, Tensor):
-            fail(GradientError, operation, "needs a function that returns a tensor or a tuple of them", {"returned": y})
+            fail(
+                GradientError,
+                operation,
+                "needs a function that returns a tensor or a tuple of them",
+                {"returned": y},
+            )
     return fresh, ys, single, alone
 
 
@@ -178,7 +213,12 @@ def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> li
         if len(like) != 1 or like[0]._data.size != 1:
             fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]})
         return [Tensor(1.0, dtype=like[0].dtype).reshape(like[0].shape)]
-    vs = list(v) if isinstance(v, (tuple, list)) and len(like) != 1 or isinstance(v, (tuple, list)) and isinstance(v[0], Tensor) else [v]
+    vs = (
+        list(v)
+        if (isinstance(v, (tuple, list)) and len(like) != 1)
+        or (isinstance(v, (tuple, list)) and isinstance(v[0], Tensor))
+        else [v]
+    )
     vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=False)]
     if len(vs) != len(like):
         fail(ArgumentError, operation, f"needs one direction per {what}, but got {len(vs)} for {len(like)}")
@@ -199,14 +239,22 @@ def _pull(ys: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Any], retain:
     found: Sequence[Any] = [None] * len(places)
     if roots:
         found = engine.backward_pass(roots, retain_graph=retain, create_graph=create, inputs=places)  # type: ignore[arg-type]
-    return [
-        make_tensor(namespaces[type(x._data)].zeros_like(x._data))
-        if g is None
-        else g
-        if isinstance(g, Tensor)
-        else make_tensor(engine.as_array(g))
-        for x, g in zip(xs, found, strict=True)
-    ]
+    return [_or_zeros(g, x) for x, g in zip(xs, found, strict=True)]
+
+
+def _push(ys: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Tensor], create: bool) -> list[Tensor]:
+    """J v for recorded ys; zeros where an output does not depend on an input."""
+    seeds: list[Any] = [(x._node, v if create else v._data) for x, v in zip(xs, vs, strict=True)]
+    places: list[Any] = [y._node for y in ys if y._node is not None]
+    pushed = iter(engine.forward_pass(places, seeds, create_graph=create))
+    return [_or_zeros(next(pushed) if y._node is not None else None, y) for y in ys]
+
+
+def _or_zeros(value: Any, like: Tensor) -> Tensor:
+    """A gradient or tangent as a tensor; None, which means zero, in the shape of ``like``."""
+    if value is None:
+        return make_tensor(namespaces[type(like._data)].zeros_like(like._data))
+    return value if isinstance(value, Tensor) else make_tensor(engine.as_array(value))
 
 
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
@@ -250,15 +298,7 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: b
     """
     xs, ys, _, alone = _call("jvp", func, inputs, create_graph)
     vs = _directions("jvp", v, xs, "input")
-    places = [y._node for y in ys if y._node is not None]
-    seeds = [(x._node, d if create_graph else d._data) for x, d in zip(xs, vs, strict=True)]
-    pushed = iter(engine.forward_pass(places, seeds, create_graph=create_graph))  # type: ignore[arg-type]
-    tangents = []
-    for y in ys:
-        t = next(pushed) if y._node is not None else None
-        if t is None:
-            t = namespaces[type(y._data)].zeros_like(y._data)
-        tangents.append(t if isinstance(t, Tensor) else make_tensor(engine.as_array(t)))
+    tangents = _push(ys, xs, vs, create_graph)
     outputs = ys if create_graph else [y.detach() for y in ys]
     return _result(outputs, alone), _result(tangents, alone)
 
@@ -323,13 +363,7 @@ def _columns(y: Tensor, xs: Sequence[Tensor], k: int, create_graph: bool) -> Ten
     x = xs[k]
     columns = []
     for j in range(x._data.size):
-        e = _unit(x, j)
-        t = None
-        if y._node is not None:
-            t = engine.forward_pass([y._node], [(x._node, e if create_graph else e._data)], create_graph=create_graph)[0]  # type: ignore[list-item]
-        if t is None:
-            t = namespaces[type(y._data)].zeros_like(y._data)
-        columns.append(t if isinstance(t, Tensor) else make_tensor(engine.as_array(t)))
+        columns.append(_push([y], [x], [_unit(x, j)], create_graph)[0])
     if not columns:
         return Tensor(namespaces[type(x._data)].zeros((*y.shape, *x.shape), x.dtype))
     stacked = stack(columns)  # (x.size, *y.shape)

@@ -9,18 +9,67 @@ arrays offer ``shape``, ``dtype``, reading by index, arithmetic (+ - * / ** unar
 
 from __future__ import annotations
 
-ELEMENTWISE = (
-    "add subtract multiply divide pow negative abs sign square sqrt exp expm1 log log1p sin cos tanh "
-    "maximum minimum clip where equal not_equal less less_equal greater greater_equal "
-    "logical_and logical_or logical_not isfinite isnan"
-).split()
+ELEMENTWISE = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "pow",
+    "negative",
+    "abs",
+    "sign",
+    "square",
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sin",
+    "cos",
+    "tanh",
+    "maximum",
+    "minimum",
+    "clip",
+    "where",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_not",
+    "isfinite",
+    "isnan",
+]
 SPECIAL = ["sigmoid"]  # 1 / (1 + exp(-x)), without overflow
-REDUCTIONS = "sum mean max min argmax argmin any all cumulative_sum cumulative_prod".split()
-MANIPULATION = (
-    "reshape permute_dims broadcast_to expand_dims squeeze flip concat tril matrix_transpose astype"
-).split()
-CREATION = "asarray zeros full zeros_like arange".split()
-LINEAR_ALGEBRA = "matmul inv cholesky slogdet".split()
+REDUCTIONS = [
+    "sum",
+    "mean",
+    "max",
+    "min",
+    "argmax",
+    "argmin",
+    "any",
+    "all",
+    "cumulative_sum",
+    "cumulative_prod",
+]
+MANIPULATION = [
+    "reshape",
+    "permute_dims",
+    "broadcast_to",
+    "expand_dims",
+    "squeeze",
+    "flip",
+    "concat",
+    "tril",
+    "matrix_transpose",
+    "astype",
+]
+CREATION = ["asarray", "zeros", "full", "zeros_like", "arange"]
+LINEAR_ALGEBRA = ["matmul", "inv", "cholesky", "slogdet"]
 ADJOINTS = {
     "sum_to": "(x, shape): sums what broadcasting from shape had repeated; adjoint of broadcast_to",
     "pad": "(x, pad_width, value): a border of value; pad_width is ((before, after), ...) per axis",

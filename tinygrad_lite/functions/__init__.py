@@ -1,2 +1,1 @@
 """The public functions of tensors, grouped as a reader looks for them."""
-

@@ -8,7 +8,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rules.elementwise import ASTYPE
 from tinygrad_lite.errors import AxisError, DTypeError, KeywordError, ShapeError, fail
 
 P = ParamSpec("P")
@@ -23,8 +26,6 @@ _DIALECT = {
     "input": "x",
     "a": "x",
     "size": "shape",
-    "device_type": "device",
-    "p": "p",
 }
 
 
@@ -57,15 +58,13 @@ def floating(operation: str, x: Any) -> Tensor:
     Raises:
         DTypeError: for complex values.
     """
-    from tinygrad_lite.functions.manipulation import astype
-
-    x = as_tensor(x)
-    kind = x._data.dtype.kind
+    tensor = as_tensor(x)
+    kind = tensor._data.dtype.kind
     if kind in "biu":
-        return astype(x, "float32")
+        return apply(ASTYPE, (tensor,), (dtypes.default_float,))
     if kind != "f":
-        fail(DTypeError, operation, "needs real numbers", {"x": x})
-    return x
+        fail(DTypeError, operation, "needs real numbers", {"x": tensor})
+    return tensor
 
 
 def axis_number(operation: str, axis: Any, ndim: int) -> int:

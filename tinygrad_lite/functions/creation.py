@@ -13,6 +13,17 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, shape_tuple
 
+__all__ = [
+    "arange",
+    "asarray",
+    "eye",
+    "full",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
 
 def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -> Any:
     """The array of a new tensor: what ``Tensor(value)`` and ``asarray`` hold.
@@ -36,9 +47,9 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         fail(ArgumentError, "Tensor", f"cannot make an array of this: {error}", {"value": value})
     if wanted is None:
         wanted = data.dtype
-        if python and wanted == dtypes.float64 and not _holds_numpy(value):
-            wanted = dtypes.default_float
-        elif python and data.size == 0 and wanted == dtypes.float64:
+        if (python and wanted == dtypes.float64 and not _holds_numpy(value)) or (
+            python and data.size == 0 and wanted == dtypes.float64
+        ):
             wanted = dtypes.default_float
     if wanted.kind not in "biufc" or data.dtype.kind not in "biufc":
         hint = "numbers only; a list of lists must be rectangular"

@@ -17,6 +17,44 @@ from tinygrad_lite.autograd.rules import elementwise as rules
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords
 
+__all__ = [
+    "abs",
+    "add",
+    "clip",
+    "cos",
+    "divide",
+    "equal",
+    "exp",
+    "expm1",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isnan",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "pow",
+    "relu",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softplus",
+    "sqrt",
+    "square",
+    "subtract",
+    "tanh",
+    "where",
+]
+
 Unary: TypeAlias = Callable[[Any], Tensor]
 Binary: TypeAlias = Callable[[Any, Any], Tensor]
 
@@ -295,6 +333,7 @@ def holding(x: Any, data: Any) -> Any:
 
 
 # --- comparisons and logic: bool results, no gradient ---------------------------------------------------
+
 
 def _comparison(name: str, symbol: str) -> Binary:
     doc = f"x1 {symbol} x2, element by element, as bools without a gradient."

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Leaf, Tensor, make_tensor, mode
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import apply, apply_several
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
 from tinygrad_lite.functions.manipulation import astype
+
+__all__ = [
+    "getitem",
+    "put_along_axis",
+    "scatter_add",
+    "setitem",
+    "take_along_axis",
+    "topk",
+]
 
 
 def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
@@ -38,7 +47,13 @@ def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
                 array = array.astype(np.int64)  # an empty list names nothing
         if array.dtype.kind not in "biu":
             hint = "compare or convert with astype to get bools or integers"
-            fail(DTypeError, operation, f"needs integers, bools or slices, but got {array.dtype.name}", {"x": x}, hint)
+            fail(
+                DTypeError,
+                operation,
+                f"needs integers, bools or slices, but got {array.dtype.name}",
+                {"x": x},
+                hint,
+            )
         found.append(xp.asarray(array))
     return tuple(found)
 
@@ -225,4 +240,4 @@ def topk(x: Any, /, k: int, axis: int = -1, largest: bool = True) -> tuple[Tenso
     if not 0 <= count <= x._data.shape[number]:
         need = f"needs k from 0 to {x._data.shape[number]}, the size of axis {number}, but got {count}"
         fail(ArgumentError, "topk", need, {"x": x})
-    return apply(rules.TOPK, (x,), (count, number, bool(largest)))
+    return apply_several(rules.TOPK, (x,), (count, number, bool(largest)))

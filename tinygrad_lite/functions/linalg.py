@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash, promoted
+from tinygrad_lite.autograd.record import apply, apply_several, broadcast_clash, promoted
 from tinygrad_lite.autograd.rules import linalg as rules
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, floating
 from tinygrad_lite.functions.elementwise import holding
 
+__all__ = [
+    "cholesky",
+    "einsum",
+    "inv",
+    "matmul",
+    "slogdet",
+    "solve_triangular",
+]
 
 
 def matmul(x1: Any, x2: Any, /) -> Tensor:
@@ -45,7 +53,13 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     if s1[-1] != inner:
         side = "x2.shape[-2]" if len(s2) > 1 else "x2.shape[0]"
         hint = "transpose the second operand: matrix_transpose(x2)" if s1[-1] == s2[-1] else ""
-        fail(ShapeError, "matmul", f"needs x1.shape[-1] == {side}, but {s1[-1]} != {inner}", {"x1": x1, "x2": x2}, hint)
+        fail(
+            ShapeError,
+            "matmul",
+            f"needs x1.shape[-1] == {side}, but {s1[-1]} != {inner}",
+            {"x1": x1, "x2": x2},
+            hint,
+        )
     if len(s1) > 2 and len(s2) > 2:
         clash = broadcast_clash([s1[:-2], s2[:-2]])
         if clash:
@@ -100,10 +114,15 @@ def _parse(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
     if len(terms) != len(tensors):
         need = f"needs one operand per term: {subscripts!r} has {len(terms)} terms, but got {len(tensors)} operands"
         fail(ArgumentError, "einsum", need)
-    if set(text) - set(string.ascii_letters + ",.->") or any(t.replace("...", "", 1).count(".") for t in (*terms, right)):
+    if set(text) - set(string.ascii_letters + ",.->") or any(
+        t.replace("...", "", 1).count(".") for t in (*terms, right)
+    ):
         fail(ArgumentError, "einsum", f"needs letters, commas, '...' and one '->', but got {subscripts!r}")
     spare = [c for c in string.ascii_letters if c not in text]
-    extra = [t._data.ndim - len(term.replace("...", "")) if "..." in term else 0 for term, t in zip(terms, tensors, strict=True)]
+    extra = [
+        t._data.ndim - len(term.replace("...", "")) if "..." in term else 0
+        for term, t in zip(terms, tensors, strict=True)
+    ]
     wide = spare[: max(extra, default=0)]
     inputs = []
     for i, (term, t, n) in enumerate(zip(terms, tensors, extra, strict=True)):
@@ -140,11 +159,11 @@ def _diagonal(x: Tensor, labels: str) -> tuple[Tensor, str]:
 
 
 def _square(operation: str, x: Any) -> Tensor:
-    x = floating(operation, x)
-    shape = x._data.shape
+    matrix = floating(operation, x)
+    shape = matrix._data.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        fail(ShapeError, operation, "needs square matrices (..., n, n)", {"x": x})
-    return x
+        fail(ShapeError, operation, "needs square matrices (..., n, n)", {"x": matrix})
+    return matrix
 
 
 def inv(x: Any, /) -> Tensor:
@@ -203,7 +222,7 @@ def slogdet(x: Any, /) -> tuple[Tensor, Tensor]:
     >>> slogdet(Tensor([[2.0, 0.0], [0.0, 4.0]]))
     (Tensor(1.), Tensor(2.0794415))
     """
-    return apply(rules.SLOGDET, (_square("slogdet", x),))
+    return apply_several(rules.SLOGDET, (_square("slogdet", x),))
 
 
 def solve_triangular(a: Any, b: Any, /, upper: bool = False, transpose: bool = False) -> Tensor:
@@ -226,5 +245,3 @@ def solve_triangular(a: Any, b: Any, /, upper: bool = False, transpose: bool = F
 def contract(arrays: Any, inputs: tuple[str, ...], output: str) -> Tensor:
     """The einsum of the rules: labels already written out, one per axis."""
     return apply(rules.EINSUM, [as_tensor(a) for a in arrays], (tuple(inputs), output))
-
-

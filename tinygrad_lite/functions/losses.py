@@ -21,6 +21,15 @@ from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_di
 from tinygrad_lite.functions.network import log_softmax
 from tinygrad_lite.functions.reductions import mean, sum
 
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+]
+
 _REDUCTIONS = ("mean", "sum", "none")
 
 
@@ -141,10 +150,10 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
 def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
     if weight is None:
         return None
-    weight = floating(operation, weight)
-    if weight._data.shape != (classes,):
-        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weight})
-    return weight.detach()
+    weights = floating(operation, weight)
+    if weights._data.shape != (classes,):
+        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights})
+    return weights.detach()
 
 
 def _weighted_nll(

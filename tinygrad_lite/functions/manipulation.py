@@ -21,6 +21,22 @@ from tinygrad_lite.functions.arguments import (
     shape_tuple,
 )
 
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "concat",
+    "expand_dims",
+    "flatten",
+    "flip",
+    "matrix_transpose",
+    "pad",
+    "permute_dims",
+    "reshape",
+    "squeeze",
+    "stack",
+    "tril",
+]
+
 
 def astype(x: Any, dtype: dtypes.DTypeLike, /) -> Tensor:
     """``x`` with another element type; the gradient is cast back.
@@ -28,12 +44,12 @@ def astype(x: Any, dtype: dtypes.DTypeLike, /) -> Tensor:
     >>> astype(Tensor([1.7, -1.7]), "int64")
     Tensor([ 1, -1], dtype=int64)
     """
-    x, wanted = as_tensor(x), dtypes.as_dtype(dtype)
-    if x._data.dtype == wanted:
-        return x
-    if wanted.kind == "c" and x._node is not None:
-        fail(GradientError, "astype", "cannot carry a gradient: complex tensors have none", {"x": x})
-    return apply(ASTYPE, (x,), (wanted,))
+    tensor, wanted = as_tensor(x), dtypes.as_dtype(dtype)
+    if tensor._data.dtype == wanted:
+        return tensor
+    if wanted.kind == "c" and tensor._node is not None:
+        fail(GradientError, "astype", "cannot carry a gradient: complex tensors have none", {"x": tensor})
+    return apply(ASTYPE, (tensor,), (wanted,))
 
 
 def reshape(x: Any, /, shape: int | Sequence[int]) -> Tensor:
@@ -249,5 +265,3 @@ def tril(x: Any, /, k: int = 0) -> Tensor:
     if x._data.ndim < 2:
         fail(ShapeError, "tril", "needs at least 2 axes", {"x": x})
     return apply(rules.TRIL, (x,), (operator.index(k),))
-
-

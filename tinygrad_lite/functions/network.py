@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import apply, apply_several
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions import random
 from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating
+
+__all__ = [
+    "batch_norm",
+    "dropout",
+    "linear",
+    "log_softmax",
+    "softmax",
+]
 
 
 @checked_keywords
@@ -99,19 +107,18 @@ def dropout(x: Any, /, p: float = 0.5, training: bool = True) -> Tensor:
     >>> dropout(Tensor([1.0, 2.0]), p=0.5, training=False)
     Tensor([1., 2.])
     """
-    x = floating("dropout", x)
+    kept = floating("dropout", x)
     if not 0.0 <= p <= 1.0:
         fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}")
     if not training or p == 0.0:
-        return x
+        return kept
     seed, counter = random.next_key()
-    return apply(rules.DROPOUT, (x,), (1.0 - p, seed, counter))[0]
+    dropped: Tensor = apply_several(rules.DROPOUT, (kept,), (1.0 - p, seed, counter))[0]
+    return dropped
 
 
 @checked_keywords
-def batch_norm(
-    x: Any, /, weight: Any = None, bias: Any = None, eps: float = 1e-5
-) -> tuple[Tensor, Tensor, Tensor]:
+def batch_norm(x: Any, /, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> tuple[Tensor, Tensor, Tensor]:
     """Normalises each channel over the batch: H' = (H - mu) / sqrt(delta + mean((H - mu)^2)).
 
     The lecture's formula, with delta (here ``eps``) inside the root; then weight * H' + bias.
@@ -144,6 +151,4 @@ def batch_norm(
             fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", named)
     if eps < 0:
         fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}")
-    return apply(rules.BATCH_NORM, (x, weight, bias), (eps,))
-
-
+    return apply_several(rules.BATCH_NORM, (x, weight, bias), (eps,))

@@ -14,6 +14,16 @@ from tinygrad_lite.backends.cpu import random as bits
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import checked_keywords, shape_tuple
 
+__all__ = [
+    "get_rng_state",
+    "integers",
+    "manual_seed",
+    "normal",
+    "permutation",
+    "set_rng_state",
+    "uniform",
+]
+
 _lock = threading.Lock()
 _state = {"seed": 0, "counter": 0}
 

@@ -15,6 +15,25 @@ from tinygrad_lite.autograd.rules import reductions as rules
 from tinygrad_lite.errors import ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, axis_numbers, checked_keywords, floating
 
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "cumulative_prod",
+    "cumulative_sum",
+    "linear_scan",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "sum",
+    "sum_to",
+    "var",
+]
+
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 
@@ -232,4 +251,3 @@ def sum_to(x: Any, shape: tuple[int, ...], /) -> Tensor:
     if lead < 0 or not builtins.all(s in (1, w) for s, w in zip(shape, wide[lead:], strict=True)):
         fail(ShapeError, "sum_to", f"needs a shape that broadcasts to that of x, but got {shape}", {"x": x})
     return apply(rules.SUM_TO, (x,), (shape,))
-

@@ -18,7 +18,7 @@ def _t(xp: Any, x: Any) -> Any:
 # --- products ---------------------------------------------------------------------------------------
 
 
-def _matmul_x1(xp, g, x2, x1_shape, x2_shape):  # type: ignore[no-untyped-def]
+def _matmul_x1(xp, g, x2, x1_shape, x2_shape):
     """g @ x2^T for every combination of vectors, matrices and batches."""
     if len(x2_shape) == 1:  # (..., n, k) @ (k,): an outer product
         return xp.expand_dims(g, (-1,)) * x2
@@ -27,7 +27,7 @@ def _matmul_x1(xp, g, x2, x1_shape, x2_shape):  # type: ignore[no-untyped-def]
     return xp.matmul(g, _t(xp, x2))
 
 
-def _matmul_x2(xp, g, x1, x1_shape, x2_shape):  # type: ignore[no-untyped-def]
+def _matmul_x2(xp, g, x1, x1_shape, x2_shape):
     """x1^T @ g for every combination of vectors, matrices and batches."""
     if len(x1_shape) == 1:
         if len(x2_shape) == 1:
@@ -40,7 +40,7 @@ def _matmul_x2(xp, g, x1, x1_shape, x2_shape):  # type: ignore[no-untyped-def]
     return xp.matmul(_t(xp, x1), g)
 
 
-def _rows(xp, x):  # type: ignore[no-untyped-def]
+def _rows(xp, x):
     """All axes but the last as one."""
     return x if len(x.shape) == 2 else xp.reshape(x, (-1, x.shape[-1]) if x.shape[-1] else (0, 0))
 
@@ -53,7 +53,7 @@ MATMUL = row(
 )
 
 
-def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):  # type: ignore[no-untyped-def]
+def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):
     """The gradient of an operand is an einsum of the output's cotangent with the other operands.
 
     A label that occurs in this operand alone was summed there: its gradient is the same along that axis.
@@ -77,7 +77,7 @@ def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):  # type: ignore[no
     return grads
 
 
-def _einsum_jvp(xp, tangents, xs, inputs, output):  # type: ignore[no-untyped-def]
+def _einsum_jvp(xp, tangents, xs, inputs, output):
     total = None
     for k, tangent in enumerate(tangents):
         if tangent is not None:
@@ -117,8 +117,8 @@ SOLVE_TRIANGULAR = row(
     "a b | upper transpose",
     a=Rule(
         lambda xp, g, a, ans, upper, transpose: _triangle_gradient(xp, g, a, ans, upper, transpose),
-        lambda xp, da, a, ans, upper, transpose: -xp.solve_triangular(
-            a, xp.matmul(_effective(xp, da, upper, transpose), ans), upper, transpose
+        lambda xp, da, a, ans, upper, transpose: (
+            -xp.solve_triangular(a, xp.matmul(_effective(xp, da, upper, transpose), ans), upper, transpose)
         ),
     ),
     b=Rule(
@@ -128,16 +128,16 @@ SOLVE_TRIANGULAR = row(
 )
 
 
-def _triangle(xp, x, upper):  # type: ignore[no-untyped-def]
+def _triangle(xp, x, upper):
     return _t(xp, xp.tril(_t(xp, x), 0)) if upper else xp.tril(x, 0)
 
 
-def _effective(xp, x, upper, transpose):  # type: ignore[no-untyped-def]
+def _effective(xp, x, upper, transpose):
     x = _triangle(xp, x, upper)
     return _t(xp, x) if transpose else x
 
 
-def _triangle_gradient(xp, g, a, ans, upper, transpose):  # type: ignore[no-untyped-def]
+def _triangle_gradient(xp, g, a, ans, upper, transpose):
     gb = xp.solve_triangular(a, g, upper, not transpose)
     full = -xp.matmul(ans, _t(xp, gb)) if transpose else -xp.matmul(gb, _t(xp, ans))
     return _triangle(xp, full, upper)
@@ -146,12 +146,12 @@ def _triangle_gradient(xp, g, a, ans, upper, transpose):  # type: ignore[no-unty
 # --- decompositions -----------------------------------------------------------------------------------------
 
 
-def _phi(xp, x):  # type: ignore[no-untyped-def]
+def _phi(xp, x):
     """The lower triangle with half the diagonal: the linear map that splits a symmetric matrix in two."""
     return (xp.tril(x, 0) + xp.tril(x, -1)) * 0.5
 
 
-def _cholesky_vjp(xp, g, ans):  # type: ignore[no-untyped-def]
+def _cholesky_vjp(xp, g, ans):
     # L^-T phi(L^T g) L^-1, made symmetric, because the operand is.
     inner = _phi(xp, xp.matmul(_t(xp, ans), xp.tril(g, 0)))
     left = xp.solve_triangular(ans, inner, False, True)
@@ -159,7 +159,7 @@ def _cholesky_vjp(xp, g, ans):  # type: ignore[no-untyped-def]
     return (share + _t(xp, share)) * 0.5
 
 
-def _cholesky_jvp(xp, dx, ans):  # type: ignore[no-untyped-def]
+def _cholesky_jvp(xp, dx, ans):
     # L phi(L^-1 dA L^-T)
     dx = (dx + _t(xp, dx)) * 0.5
     left = xp.solve_triangular(ans, dx, False, False)
@@ -170,14 +170,14 @@ def _cholesky_jvp(xp, dx, ans):  # type: ignore[no-untyped-def]
 CHOLESKY = row("cholesky", "x", x=Rule(_cholesky_vjp, _cholesky_jvp))
 
 
-def _slogdet_vjp(xp, g, x):  # type: ignore[no-untyped-def]
+def _slogdet_vjp(xp, g, x):
     # d log|det A| = tr(A^-1 dA); the sign is locally constant.
     if g[1] is None:
         return xp.zeros_like(x)
     return xp.expand_dims(g[1], (-2, -1)) * _t(xp, xp.inv(x))
 
 
-def _slogdet_jvp(xp, dx, x):  # type: ignore[no-untyped-def]
+def _slogdet_jvp(xp, dx, x):
     return None, xp.sum(_t(xp, xp.inv(x)) * dx, (len(x.shape) - 2, len(x.shape) - 1), False)
 
 

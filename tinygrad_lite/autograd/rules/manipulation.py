@@ -73,10 +73,7 @@ def _pieces(xp: Any, g: Any, needs: tuple[bool, ...], axis: int, xs_shapes: Any)
 def _concat_tangents(xp: Any, tangents: list[Any], axis: int, xs_shapes: Any) -> Any:
     known = next(t for t in tangents if t is not None)
     return xp.concat(
-        tuple(
-            xp.zeros(shape, known.dtype) if t is None else t
-            for t, shape in zip(tangents, xs_shapes, strict=True)
-        ),
+        tuple(xp.zeros(shape, known.dtype) if t is None else t for t, shape in zip(tangents, xs_shapes, strict=True)),
         axis,
     )
 

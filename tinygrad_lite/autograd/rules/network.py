@@ -9,17 +9,17 @@ from tinygrad_lite.autograd.rows import Joint, Rule, row
 # --- softmax ----------------------------------------------------------------------------------------
 
 
-def _softmax(xp, x, axis):  # type: ignore[no-untyped-def]
+def _softmax(xp, x, axis):
     e = xp.exp(x - xp.max(x, (axis,), True))
     return e / xp.sum(e, (axis,), True)
 
 
-def _softmax_rule(xp, g, ans, axis):  # type: ignore[no-untyped-def]
+def _softmax_rule(xp, g, ans, axis):
     # The Jacobian diag(y) - y y^T is symmetric: one rule for both modes.
     return ans * (g - xp.sum(g * ans, (axis,), True))
 
 
-def _log_softmax(xp, x, axis):  # type: ignore[no-untyped-def]
+def _log_softmax(xp, x, axis):
     shifted = x - xp.max(x, (axis,), True)
     return shifted - xp.log(xp.sum(xp.exp(shifted), (axis,), True))
 
@@ -36,7 +36,7 @@ LOG_SOFTMAX = row(
 )
 
 
-def _cross_entropy(xp, logits, target):  # type: ignore[no-untyped-def]
+def _cross_entropy(xp, logits, target):
     # log(sum(exp)) - logit of the class, with the largest logit taken out of both first: subtracting the
     # finished logsumexp of large logits would lose their small gap to rounding.
     shifted = logits - xp.max(logits, (1,), True)
@@ -44,7 +44,7 @@ def _cross_entropy(xp, logits, target):  # type: ignore[no-untyped-def]
     return lse - xp.take_along_axis(shifted, xp.expand_dims(target, (1,)), 1)[:, 0]
 
 
-def _off_target(xp, logits, target):  # type: ignore[no-untyped-def]
+def _off_target(xp, logits, target):
     """softmax(logits) - one_hot(target)"""
     p = _softmax(xp, logits, 1)
     ones = xp.full((logits.shape[0], 1), 1.0, logits.dtype)
@@ -79,12 +79,12 @@ _SLOPE: dict[str | None, Any] = {
 }
 
 
-def _linear(xp, x, weight, bias, activation):  # type: ignore[no-untyped-def]
+def _linear(xp, x, weight, bias, activation):
     z = xp.matmul(x, xp.matrix_transpose(weight))
     return _FORWARD[activation](xp, z if bias is None else z + bias)
 
 
-def _flat(xp, x):  # type: ignore[no-untyped-def]
+def _flat(xp, x):
     """All axes but the last as one: (..., n) becomes (rows, n)."""
     if len(x.shape) == 2:
         return x
@@ -94,7 +94,7 @@ def _flat(xp, x):  # type: ignore[no-untyped-def]
     return xp.reshape(x, (rows, x.shape[-1]))
 
 
-def _linear_vjp(xp, g, needs, x, weight, ans, activation):  # type: ignore[no-untyped-def]
+def _linear_vjp(xp, g, needs, x, weight, ans, activation):
     g = _SLOPE[activation](xp, g, ans)
     rows = _flat(xp, g)
     return (
@@ -104,7 +104,7 @@ def _linear_vjp(xp, g, needs, x, weight, ans, activation):  # type: ignore[no-un
     )
 
 
-def _linear_jvp(xp, tangents, x, weight, ans, activation):  # type: ignore[no-untyped-def]
+def _linear_jvp(xp, tangents, x, weight, ans, activation):
     dx, dw, db = tangents
     dz = None
     if dx is not None:
@@ -123,16 +123,16 @@ LINEAR = row("linear", "x weight bias | activation", _linear, joint=Joint(_linea
 # --- normalisation ----------------------------------------------------------------------------------
 
 
-def _column(xp, v, ndim):  # type: ignore[no-untyped-def]
+def _column(xp, v, ndim):
     """A vector of channels as (1, C, 1, ...): broadcasts along axis 1."""
     return xp.reshape(v, (1, -1) + (1,) * (ndim - 2)) if v.shape[0] else xp.reshape(v, (1, 0) + (1,) * (ndim - 2))
 
 
-def _batch_axes(ndim):  # type: ignore[no-untyped-def]
+def _batch_axes(ndim):
     return (0, *range(2, ndim))
 
 
-def _batch_norm(xp, x, weight, bias, eps):  # type: ignore[no-untyped-def]
+def _batch_norm(xp, x, weight, bias, eps):
     # H' = (H - mu) / sqrt(delta + mean((H - mu)^2)): the lecture's formula, delta inside the root.
     ndim, axes = len(x.shape), _batch_axes(len(x.shape))
     mean = xp.mean(x, axes, False)
@@ -146,7 +146,7 @@ def _batch_norm(xp, x, weight, bias, eps):  # type: ignore[no-untyped-def]
     return y, mean, rstd
 
 
-def _batch_norm_vjp(xp, g, needs, x, weight, mean, rstd):  # type: ignore[no-untyped-def]
+def _batch_norm_vjp(xp, g, needs, x, weight, mean, rstd):
     ndim, axes = len(x.shape), _batch_axes(len(x.shape))
     gy, gmean, grstd = g
     normal = (x - _column(xp, mean, ndim)) * _column(xp, rstd, ndim)
@@ -173,7 +173,7 @@ def _batch_norm_vjp(xp, g, needs, x, weight, mean, rstd):  # type: ignore[no-unt
     return gx, gw, gb
 
 
-def _batch_norm_jvp(xp, tangents, x, weight, mean, rstd):  # type: ignore[no-untyped-def]
+def _batch_norm_jvp(xp, tangents, x, weight, mean, rstd):
     ndim, axes = len(x.shape), _batch_axes(len(x.shape))
     dx, dw, db = tangents
     normal = (x - _column(xp, mean, ndim)) * _column(xp, rstd, ndim)
@@ -205,12 +205,12 @@ BATCH_NORM = row(
 # --- dropout ------------------------------------------------------------------------------------------
 
 
-def _dropout(xp, x, keep, seed, counter):  # type: ignore[no-untyped-def]
+def _dropout(xp, x, keep, seed, counter):
     mask = xp.keep_mask(seed, counter, x.shape, keep)
     return _kept(xp, x, mask, keep), mask
 
 
-def _kept(xp, x, mask, keep):  # type: ignore[no-untyped-def]
+def _kept(xp, x, mask, keep):
     # The mask selects rather than multiplies, so that a dropped inf or NaN is gone.
     return xp.where(mask, x * (1 / keep), 0.0) if keep else xp.zeros_like(x)
 

@@ -9,7 +9,9 @@ from tinygrad_lite.autograd.rows import Rule, row
 
 def restore(xp: Any, reduced: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """Put the reduced axes back with size one, so that the result broadcasts against the operand."""
-    return reduced if keepdims or not axis else xp.expand_dims(reduced, axis)
+    if keepdims or reduced.shape == ():  # a 0-d result broadcasts as it is
+        return reduced
+    return xp.expand_dims(reduced, axis) if axis else reduced
 
 
 def _count(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
@@ -60,13 +62,13 @@ CUMULATIVE_SUM = row(
 # --- extrema: ties share the gradient evenly ----------------------------------------------------------
 
 
-def _extremum_vjp(xp, g, x, ans, axis, keepdims):  # type: ignore[no-untyped-def]
+def _extremum_vjp(xp, g, x, ans, axis, keepdims):
     g, ans = restore(xp, g, axis, keepdims), restore(xp, ans, axis, keepdims)
     chosen = xp.astype(x == ans, g.dtype)
     return g * chosen / xp.sum(chosen, axis, True)
 
 
-def _extremum_jvp(xp, dx, x, ans, axis, keepdims):  # type: ignore[no-untyped-def]
+def _extremum_jvp(xp, dx, x, ans, axis, keepdims):
     chosen = xp.astype(x == restore(xp, ans, axis, keepdims), dx.dtype)
     return xp.sum(dx * chosen, axis, keepdims) / xp.sum(chosen, axis, keepdims)
 
@@ -77,7 +79,7 @@ MIN = row("min", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
 # --- log-sum-exp ----------------------------------------------------------------------------------------
 
 
-def _logsumexp(xp, x, axis, keepdims):  # type: ignore[no-untyped-def]
+def _logsumexp(xp, x, axis, keepdims):
     # Subtracting the largest element keeps exp from overflowing; an infinite one would make inf - inf.
     largest = xp.max(x, axis, True)
     largest = xp.where(xp.isfinite(largest), largest, 0.0)
@@ -90,8 +92,9 @@ LOGSUMEXP = row(
     "x | axis keepdims",
     _logsumexp,
     x=Rule(
-        lambda xp, g, x, ans, axis, keepdims: restore(xp, g, axis, keepdims)
-        * _share(xp, x, restore(xp, ans, axis, keepdims)),
+        lambda xp, g, x, ans, axis, keepdims: (
+            restore(xp, g, axis, keepdims) * _share(xp, x, restore(xp, ans, axis, keepdims))
+        ),
         lambda xp, dx, x, ans, axis, keepdims: xp.sum(
             dx * _share(xp, x, restore(xp, ans, axis, keepdims)), axis, keepdims
         ),
@@ -99,7 +102,7 @@ LOGSUMEXP = row(
 )
 
 
-def _share(xp, x, total):  # type: ignore[no-untyped-def]
+def _share(xp, x, total):
     # exp(x - logsumexp): the softmax. A row of -inf has none to share: 0, as in PyTorch.
     empty = total == float("-inf")
     return xp.where(empty, 0.0, xp.exp(x - xp.where(empty, 0.0, total)))
@@ -111,7 +114,7 @@ def _share(xp, x, total):  # type: ignore[no-untyped-def]
 # G_t = g_t + a_(t+1) G_(t+1); then db_t = G_t and da_t = G_t h_(t-1).
 
 
-def _shift(xp, x, axis, reverse, fill):  # type: ignore[no-untyped-def]
+def _shift(xp, x, axis, reverse, fill):
     """``x`` moved by one along ``axis``, towards the end (or, in reverse, the start)."""
     n = x.shape[axis]
     if n == 0:
@@ -121,7 +124,7 @@ def _shift(xp, x, axis, reverse, fill):  # type: ignore[no-untyped-def]
     return xp.concat((x[keep], edge) if reverse else (edge, x[keep]), axis)
 
 
-def _scan_adjoint(xp, g, a, axis, reverse):  # type: ignore[no-untyped-def]
+def _scan_adjoint(xp, g, a, axis, reverse):
     return xp.linear_scan(_shift(xp, a, axis, not reverse, 0.0), g, axis, not reverse)
 
 
@@ -129,8 +132,9 @@ LINEAR_SCAN = row(
     "linear_scan",
     "a b | axis reverse",
     a=Rule(
-        lambda xp, g, a, ans, axis, reverse: _scan_adjoint(xp, g, a, axis, reverse)
-        * _shift(xp, ans, axis, reverse, 0.0),
+        lambda xp, g, a, ans, axis, reverse: (
+            _scan_adjoint(xp, g, a, axis, reverse) * _shift(xp, ans, axis, reverse, 0.0)
+        ),
         lambda xp, da, a, ans, axis, reverse: xp.linear_scan(
             a, da * _shift(xp, ans, axis, reverse, 0.0), axis, reverse
         ),

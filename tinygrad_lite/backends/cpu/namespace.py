@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Array: TypeAlias = Any  #: np.ndarray; its generic annotation would want a cast in every line
 Axes: TypeAlias = "tuple[int, ...]"
 array_type = np.ndarray
 overrides: dict[str, Any] = {}  #: row name -> a fused forward and backward, see overrides.py
@@ -39,10 +39,18 @@ def sigmoid(x: Array) -> Array:
 
 # --- reductions ---------------------------------------------------------------------------------------
 
+# The bound methods take (x, axis, dtype, out, keepdims) by position, which is quicker than by keyword.
+_add: Callable[..., Array] = np.add.reduce
+_maximum: Callable[..., Array] = np.maximum.reduce
+_minimum: Callable[..., Array] = np.minimum.reduce
+_or: Callable[..., Array] = np.logical_or.reduce
+_and: Callable[..., Array] = np.logical_and.reduce
+
 
 def sum(x: Array, axis: Axes, keepdims: bool) -> Array:
     """Small integers are summed as int64, as the standard asks."""
-    return np.add.reduce(x, axis, _sum_dtype(x.dtype), None, keepdims)
+    dtype = x.dtype
+    return _add(x, axis, None if dtype.kind == "f" else _sum_dtype(dtype), None, keepdims)
 
 
 def _sum_dtype(dtype: Any) -> Any:
@@ -57,11 +65,11 @@ def mean(x: Array, axis: Axes, keepdims: bool) -> Array:
 
 
 def max(x: Array, axis: Axes, keepdims: bool) -> Array:
-    return np.maximum.reduce(x, axis, None, None, keepdims)
+    return _maximum(x, axis, None, None, keepdims)
 
 
 def min(x: Array, axis: Axes, keepdims: bool) -> Array:
-    return np.minimum.reduce(x, axis, None, None, keepdims)
+    return _minimum(x, axis, None, None, keepdims)
 
 
 def argmax(x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -73,11 +81,11 @@ def argmin(x: Array, axis: int | None, keepdims: bool) -> Array:
 
 
 def any(x: Array, axis: Axes, keepdims: bool) -> Array:
-    return np.logical_or.reduce(x, axis, keepdims=keepdims)
+    return _or(x, axis, None, None, keepdims)
 
 
 def all(x: Array, axis: Axes, keepdims: bool) -> Array:
-    return np.logical_and.reduce(x, axis, keepdims=keepdims)
+    return _and(x, axis, None, None, keepdims)
 
 
 def cumulative_sum(x: Array, axis: int) -> Array:
@@ -105,12 +113,30 @@ def linear_scan(a: Array, b: Array, axis: int, reverse: bool) -> Array:
 
 reshape = np.reshape
 permute_dims = np.transpose
-broadcast_to = np.broadcast_to
-expand_dims = np.expand_dims
 squeeze = np.squeeze
 flip = np.flip
 tril = np.tril
 concat = np.concatenate
+
+
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Small results are written out: NumPy's stretched view costs four times as much as the copy."""
+    if math.prod(shape) <= _SMALL:
+        out = np.empty(shape, x.dtype)
+        out[...] = x
+        return out
+    return np.broadcast_to(x, shape)
+
+
+_SMALL = 1024  # elements; where copying and making a view cost the same (measured)
+
+
+def expand_dims(x: Array, axis: Axes) -> Array:
+    """np.expand_dims without its checks, which cost more than the reshape."""
+    shape = list(x.shape)
+    for i in sorted(a % (x.ndim + len(axis)) for a in axis):
+        shape.insert(i, 1)
+    return x.reshape(shape)
 
 
 def matrix_transpose(x: Array) -> Array:
@@ -130,7 +156,7 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
         return x
     lead = x.ndim - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
-    return np.add.reduce(x, axes, keepdims=True).reshape(shape)
+    return _add(x, axes, None, None, True).reshape(shape)
 
 
 # --- creation ---------------------------------------------------------------------------------------------
@@ -159,12 +185,8 @@ def scatter_add(x: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Arr
         # Any mixture: find the flat position of each named element, then add there. A 1-D add.at without
         # casts is NumPy's fast path.
         places = np.arange(math.prod(shape)).reshape(shape)[index].ravel()
-        np.add.at(out.reshape(-1), places, np.broadcast_to(x, _indexed_shape(out, index)).ravel())
+        np.add.at(out.reshape(-1), places, np.broadcast_to(x, out[index].shape).ravel())
     return out
-
-
-def _indexed_shape(out: Array, index: tuple[Any, ...]) -> tuple[int, ...]:
-    return out[index].shape
 
 
 def _add_rows(out: Array, rows: Array, x: Array) -> None:

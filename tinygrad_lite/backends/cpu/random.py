@@ -61,9 +61,7 @@ def random_bits(seed: int, counter: int, shape: Shape, *, start: int = 0) -> NDA
     return _words32(seed, counter, start, math.prod(lengths)).reshape(lengths)
 
 
-def uniform(
-    seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32, *, start: int = 0
-) -> NDArray[Any]:
+def uniform(seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32, *, start: int = 0) -> NDArray[Any]:
     """Numbers in [0, 1), as fine as the dtype's significand allows and equally spaced.
 
     float16 and float32 take the upper 11 and 24 bits of the element's 32-bit word, float64 the upper 53 of
@@ -89,9 +87,7 @@ def uniform(
     return _uniform(seed, counter, start, math.prod(lengths), dtype).reshape(lengths)
 
 
-def normal(
-    seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32, *, start: int = 0
-) -> NDArray[Any]:
+def normal(seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32, *, start: int = 0) -> NDArray[Any]:
     """Normally distributed numbers with mean 0 and variance 1, by the transform of Box and Muller (1958).
 
     Elements 2p and 2p + 1 come from elements 2p and 2p + 1 of ``uniform`` with the same seed, counter and
@@ -141,9 +137,7 @@ def normal(
     return result[skipped:].reshape(lengths)
 
 
-def keep_mask(
-    seed: int, counter: int, shape: Shape, keep_probability: float, *, start: int = 0
-) -> NDArray[np.bool_]:
+def keep_mask(seed: int, counter: int, shape: Shape, keep_probability: float, *, start: int = 0) -> NDArray[np.bool_]:
     """True with the given probability: ``random_bits < keep_threshold(keep_probability)``, exact integers.
 
     Args:
@@ -195,9 +189,7 @@ def keep_threshold(keep_probability: float) -> int:
     return round(probability * 2**32)
 
 
-def integers(
-    seed: int, counter: int, shape: Shape, low: int, high: int, *, start: int = 0
-) -> NDArray[np.int64]:
+def integers(seed: int, counter: int, shape: Shape, low: int, high: int, *, start: int = 0) -> NDArray[np.int64]:
     """Integers from low to high - 1, practically equally likely.
 
     Element i is ``low + floor(word * (high - low) / 2**64)`` with 64-bit word i: the upper half of a 128-bit

@@ -1,0 +1,63 @@
+"""Parameter: a tensor that a module owns and an optimiser changes, and how its values are replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite import dtypes
+from tinygrad_lite.autograd.graph import Leaf, Tensor, make_leaf
+
+__all__ = ["Parameter"]
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a ``Module`` finds by itself when it is assigned to one of its attributes.
+
+    Args:
+        data: a tensor, a NumPy array, a number or nested lists; copied.
+        requires_grad: whether gradients are computed for it; can be switched later.
+
+    Raises:
+        GradientError: if a gradient is asked of anything but floats.
+
+    >>> Parameter([1.0, 2.0])
+    Parameter([1., 2.], requires_grad=True)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True) -> None:
+        super().__init__(data, requires_grad=requires_grad)
+
+    def __repr__(self) -> str:
+        longer = len("Parameter") - len("Tensor")
+        return super().__repr__().replace("Tensor", "Parameter", 1).replace("\n", "\n" + " " * longer)
+
+
+def write(tensor: Tensor, values: Any) -> None:
+    """Give ``tensor`` new values of its own shape and dtype, outside the graph.
+
+    A leaf is written in place, because optimisers and communicators look at its memory, with its version
+    raised; any other tensor gets an array of its own, because others may look at its memory.
+    """
+    if type(tensor._node) is Leaf and tensor._version is not None:
+        tensor._version.raise_count()
+        tensor._data[...] = values
+    else:
+        replaced = np.empty(tensor._data.shape, tensor._data.dtype)
+        replaced[...] = values
+        tensor._data, tensor._version = replaced, None
+
+
+def convert(tensor: Tensor, dtype: dtypes.DType) -> None:
+    """Change the dtype of a leaf and of its gradient; hooks stay, a place in an optimiser's arena does not."""
+    leaf, grad = tensor._node, tensor.grad
+    tensor._data, tensor._version = tensor._data.astype(dtype), None
+    if type(leaf) is Leaf:
+        renewed = make_leaf(tensor)
+        renewed.hooks, renewed.after = leaf.hooks, leaf.after
+        if grad is not None:
+            tensor.grad = grad.detach().astype(dtype)
+

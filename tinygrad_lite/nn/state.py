@@ -1,0 +1,96 @@
+"""What ``state_dict`` lists, and loading it: checked as a whole before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.errors import DTypeError, StateError, fail
+from tinygrad_lite.nn.parameter import Parameter, write
+
+if TYPE_CHECKING:
+    from tinygrad_lite.nn.module import Module
+
+_SHOWN = 5  # names of each kind that an error lists
+
+
+class IncompatibleKeys(NamedTuple):
+    """What ``load_state_dict(strict=False)`` left alone."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def entries(module: Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and persistent buffers by dotted name, in PyTorch's order: module by module."""
+    for path, owner in module.named_modules(remove_duplicate=False):
+        own = owner.__dict__.items()
+        parameters = [(name, value) for name, value in own if isinstance(value, Parameter)]
+        buffers = [(name, own_value(owner, name)) for name, persistent in owner._buffers.items() if persistent]
+        for name, value in (*parameters, *buffers):
+            if value is not None:
+                yield (f"{path}.{name}" if path else name), value
+
+
+def own_value(owner: Module, name: str) -> Any:
+    """An attribute of the module itself."""
+    return owner.__dict__[name]
+
+
+def load(module: Module, state: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
+    """See ``Module.load_state_dict``."""
+    if not isinstance(state, Mapping):
+        fail(DTypeError, "load_state_dict", "needs a mapping of names to tensors", {"state_dict": state})
+    targets = dict(entries(module))
+    missing = [name for name in targets if name not in state]
+    unexpected = [name for name in state if name not in targets]
+    values = {name: _array(name, state[name]) for name in targets if name in state}
+    differing = []
+    for name, value in values.items():
+        if value.shape != targets[name].shape or value.dtype != targets[name].dtype:
+            differing.append(name)
+    if differing or (strict and (missing or unexpected)):
+        _refuse(module, state, targets, missing if strict else [], unexpected if strict else [], differing)
+    for name, value in values.items():
+        write(targets[name], value)
+    return IncompatibleKeys(missing, unexpected)
+
+
+def _array(name: str, value: Any) -> Any:
+    """The array behind one value; a copy if it may change while others are written."""
+    if isinstance(value, Tensor):
+        return value._data if value._version is None else value._data.copy()
+    if not hasattr(value, "__array__"):
+        fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {name: value})
+    return Tensor(value)._data
+
+
+def _refuse(
+    module: Module,
+    state: Mapping[str, Any],
+    targets: Mapping[str, Tensor],
+    missing: list[str],
+    unexpected: list[str],
+    differing: list[str],
+) -> None:
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape or dtype": differing}
+    found = "; ".join(f"{kind}: {_listed(names)}" for kind, names in kinds.items() if names)
+    operands: dict[str, Any] = {}
+    for name in differing[:_SHOWN]:
+        operands[name] = targets[name]
+        operands[f"state_dict[{name!r}]"] = state[name]
+    hint = ""
+    if differing and not missing and not unexpected:
+        wanted = {(targets[name].shape, str(Tensor(state[name]).dtype)) for name in differing}
+        shapes = {targets[name].shape == Tensor(state[name]).shape for name in differing}
+        if shapes == {True} and len({dtype for _, dtype in wanted}) == 1:
+            hint = f'convert the module first: module.to("{wanted.pop()[1]}")'
+    elif missing and unexpected and not differing:
+        hint = "was it saved from another model, or under a prefix?"
+    fail(StateError, "load_state_dict", f"needs the state of this {type(module).__name__}, but found {found}", operands, hint)
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
