@@ -14,7 +14,6 @@ __version__ = "0.1.0"
 
 from tinygrad_lite import dtypes as dtypes
 from tinygrad_lite import errors as errors
-from tinygrad_lite.autograd import engine as _engine
 from tinygrad_lite.autograd import rules as _rules  # noqa: F401  (declares every operation)
 from tinygrad_lite.autograd.gradcheck import gradcheck as gradcheck
 from tinygrad_lite.autograd.graph import enable_grad as enable_grad
@@ -41,6 +40,6 @@ from tinygrad_lite.functions.random import set_rng_state as set_rng_state
 from tinygrad_lite.functions.reductions import *
 from tinygrad_lite.tensor import Tensor as Tensor
 
-# The three worlds of a rule: NumPy's arrays, other backends' arrays, and tensors.
+# The worlds of a rule: the arrays of each backend, and tensors.
 _namespaces[_cpu.array_type] = _cpu
-_engine.tensor_namespace = _tensors
+_namespaces[Tensor] = _tensors

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinygrad_lite.autograd import leaves
 from tinygrad_lite.autograd.graph import (
     FREED,
     Array,
@@ -23,16 +24,15 @@ from tinygrad_lite.autograd.graph import (
     Projection,
     Tensor,
     make_tensor,
-    mode,
     set_grad_enabled,
 )
 from tinygrad_lite.autograd.rows import Plan, namespaces
+from tinygrad_lite.autograd.saved import check_saved, saved_values
 from tinygrad_lite.errors import GradientError, fail
 
 Place: TypeAlias = "Node | Leaf"  #: where a gradient can arrive
 Value: TypeAlias = Any  #: an Array, or under create_graph a Tensor
 
-tensor_namespace: Any = None  #: the public functions: the third world, registered by the package
 _by_age = attrgetter("seq")
 
 
@@ -77,8 +77,11 @@ class _BackwardPass:
         self.grads: dict[Place, Value] = {}
         self.owned: set[Place] = set()  # places whose sum was allocated here and may be added to in place
         self.captured: dict[Place, Value] = {}
-        self.order, self.pending, self.before_leaf = _reachable([place for place, _ in roots])
+        self.order, self.pending, self.before_leaf, suspects = reachable([place for place, _ in roots])
         self.wanted = None if inputs is None else _leading_to(self.order, inputs)
+        for node in suspects:  # refuse before any gradient is changed
+            if self.wanted is None or node in self.wanted:
+                check_saved(node)
         for place, g in roots:
             self.add(place, _as_value(g, create_graph))
             if type(place) is Leaf:
@@ -102,7 +105,7 @@ class _BackwardPass:
                     plan = node.plan
                     if plan is None:
                         _project(node, g, grads)  # type: ignore[arg-type]
-                    elif symbolic or plan.special or node.versions is not None or node.saved is FREED:
+                    elif symbolic or plan.special or node.versions is not None:
                         self.differentiate(node, plan, g)
                     else:  # the plain case of ``differentiate``, without a call
                         saved, parents, xp = node.saved, node.parents, plan.xp
@@ -138,15 +141,11 @@ class _BackwardPass:
 
     def differentiate(self, node: Node, plan: Plan, g: Value) -> None:
         """Run the rules of one node and add what they return to its parents."""
-        saved, parents, xp, wanted = node.saved, node.parents, plan.xp, self.wanted
-        if saved is FREED:
-            fail_freed(plan)
-        if node.versions is not None:
-            check_versions(node, plan)
+        parents, wanted = node.parents, self.wanted
+        xp = namespaces[Tensor] if self.create_graph else plan.xp
+        saved = saved_values(node, plan, self.create_graph)
         needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
-        if self.create_graph:
-            xp, saved = tensor_namespace, wrap_saved(node, plan)
-        elif plan.override is not None:
+        if plan.override is not None and not self.create_graph:
             sinks = [self.sink(parent) for parent in parents]
             for parent, share in zip(parents, plan.override.backward(node.private, g, needs, sinks), strict=True):
                 if share is not None:
@@ -177,7 +176,7 @@ class _BackwardPass:
         if leaf in self.grads:
             g = _hooked(leaf.hooks, self.grads.pop(leaf), self.create_graph)
             if self.inputs is None:
-                deposit(leaf, g, self.create_graph)
+                leaves.deposit(leaf, g, self.create_graph)
             else:
                 self.captured[leaf] = g
 
@@ -192,9 +191,12 @@ class _BackwardPass:
         return None
 
 
-def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set[Node]]:
-    """The operations behind ``roots``, youngest first; the uses of each leaf; and the nodes that use leaves."""
+def reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set[Node], list[Node]]:
+    """What is behind ``roots``: the operations, youngest first; how many uses each leaf has; the operations that
+    use a leaf; and those whose saved values may be gone or changed.
+    """
     order: list[Node] = []
+    suspects: list[Node] = []
     pending: dict[Leaf, int] = {}
     before_leaf: set[Node] = set()
     seen: set[Any] = {None}
@@ -207,6 +209,8 @@ def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set
     while stack:
         node = stack.pop()
         order.append(node)
+        if node.versions is not None or node.saved is FREED:
+            suspects.append(node)
         for parent in node.parents:
             if parent in seen:
                 continue
@@ -217,7 +221,7 @@ def _reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set
                 seen.add(parent)
                 stack.append(parent)
     order.sort(key=_by_age, reverse=True)
-    return order, pending, before_leaf
+    return order, pending, before_leaf, suspects
 
 
 def _leading_to(order: Sequence[Node], inputs: Sequence[Place]) -> set[Place]:
@@ -248,34 +252,11 @@ def _project(node: Projection, g: Value, grads: dict[Place, Any]) -> None:
     slots[index] = g if slots[index] is None else slots[index] + g
 
 
-def wrap_saved(node: Node, plan: Plan) -> tuple[Any, ...]:
-    """The saved arrays as tensors with their places in the graph, for rules that record."""
-    saved = node.saved
-    if saved is FREED:
-        fail_freed(plan)
-    wrapped: list[Any] = []
-    for (kind, index), value in zip(plan.kept, saved[: len(plan.kept)], strict=True):
-        if kind == "operands":
-            pairs = zip(value, node.parents, strict=True)
-            wrapped.append(tuple(make_tensor(array, parent) for array, parent in pairs))
-        elif kind == "static" or value is None or type(value) not in namespaces:
-            wrapped.append(value)
-        elif kind == "operand":
-            wrapped.append(make_tensor(value, node.parents[index]))
-        elif value.dtype.kind != "f":
-            wrapped.append(make_tensor(value))
-        elif len(plan.row.outputs) == 1:
-            wrapped.append(make_tensor(value, node))
-        else:
-            wrapped.append(make_tensor(value, Projection(node, index, value.shape, value.dtype)))
-    return tuple(wrapped)
-
-
 def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
     """What the hooks make of a gradient: each may return a replacement of the same shape."""
     if hooks is None:
         return g
-    tensor = g if create_graph else make_tensor(as_array(g))
+    tensor = g if create_graph else make_tensor(leaves.as_array(g))
     for hook in list(hooks.values()):
         changed = hook(tensor)
         if changed is None:
@@ -289,147 +270,8 @@ def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
     return tensor if create_graph else tensor._data
 
 
-# --- leaves ---------------------------------------------------------------------------------------
-
-
-def deposit(leaf: Leaf, g: Value, create_graph: bool) -> None:
-    """Add a final gradient to ``leaf.grad``, which is memory of its own and never an alias."""
-    grad = leaf.grad
-    if create_graph:
-        leaf.grad = g if grad is None else grad + g
-    elif grad is None:
-        if leaf.buffer is None:
-            data = np.array(g) if isinstance(g, np.generic) else g.copy()
-        else:
-            data = leaf.buffer
-            if g is not data:
-                data[...] = g
-        leaf.grad = make_tensor(data)
-    elif grad._node is None and getattr(grad._data, "flags", None) is not None and grad._data.flags.writeable:
-        grad._data += g
-    else:
-        leaf.grad = make_tensor(grad._data + g)
-    if leaf.after is not None:
-        for hook in list(leaf.after.values()):
-            hook(leaf.tensor())
-
-
-def as_array(g: Array) -> Array:
-    """A 0-d array where NumPy's arithmetic returned a scalar."""
-    return np.asarray(g) if isinstance(g, np.generic) else g
-
-
-# --- forward mode ---------------------------------------------------------------------------------
-
-
-def forward_pass(outputs: Sequence[Place], seeds: Sequence[tuple[Place, Value]], *, create_graph: bool) -> list[Value]:
-    """Push tangents from ``seeds`` through a recorded graph to ``outputs``: the same graph, oldest first.
-
-    Args:
-        outputs: the places whose tangents are wanted.
-        seeds: pairs of a place and its tangent.
-        create_graph: run the rules on tensors, so that the tangents can be differentiated.
-
-    Returns:
-        The tangent at each output, None where it is identically zero.
-
-    Raises:
-        GradientError: as for ``backward_pass``.
-    """
-    order = _reachable(outputs)[0]
-    tangents: dict[Place, Value] = dict(seeds)
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
-        for node in reversed(order):
-            if node in tangents or not any(parent in tangents for parent in node.parents):
-                continue
-            plan = node.plan
-            if plan is None:
-                slots = tangents[node.parents[0]]
-                tangent = slots[node.index]  # type: ignore[attr-defined]
-                if tangent is not None:
-                    tangents[node] = tangent
-                continue
-            tangents[node] = _push(node, plan, tangents, create_graph)
-    return [tangents.get(place) for place in outputs]
-
-
-def _push(node: Node, plan: Plan, tangents: dict[Place, Value], create_graph: bool) -> Value:
-    """The tangent of one node's output (a tuple of them for several outputs)."""
-    saved = node.saved
-    if saved is FREED:
-        fail_freed(plan)
-    if node.versions is not None:
-        check_versions(node, plan)
-    xp = plan.xp
-    if create_graph:
-        xp, saved = tensor_namespace, wrap_saved(node, plan)
-    incoming = [tangents.get(parent) if parent is not None else None for parent in node.parents]
-    several = len(plan.row.outputs) > 1
-    if plan.joint is not None:
-        jvp, take = plan.joint[2:]
-        pushed = jvp(xp, incoming) if take is None else jvp(xp, incoming, *take(saved))
-        return pushed if several else _broadcast(xp, pushed, node)
-    total: Value = None
-    for i, jvp, take in plan.jvp_steps:
-        if incoming[i] is None:
-            continue
-        pushed = jvp(xp, incoming[i]) if take is None else jvp(xp, incoming[i], *take(saved))
-        if several:
-            total = pushed if total is None else tuple(_sum(t, p) for t, p in zip(total, pushed, strict=True))
-        else:
-            total = _sum(total, _broadcast(xp, pushed, node))
-    return total
-
-
 def _as_value(g: Value, create_graph: bool) -> Value:
     """A cotangent or tangent as the rules take it: an array, or under create_graph a tensor."""
     if create_graph:
         return g if isinstance(g, Tensor) else make_tensor(g)
     return g._data if isinstance(g, Tensor) else g
-
-
-def _sum(first: Value, second: Value) -> Value:
-    if first is None or second is None:
-        return second if first is None else first
-    return first + second
-
-
-def _broadcast(xp: Any, tangent: Value, node: Node) -> Value:
-    """Broadcasting and promotion happened to the value, so they happen to its tangent."""
-    if tangent.shape != node.shape:
-        tangent = xp.broadcast_to(tangent, node.shape)
-    if tangent.dtype != node.dtype:
-        tangent = xp.astype(tangent, node.dtype)
-    return tangent
-
-
-# --- refusals -------------------------------------------------------------------------------------
-
-
-def fail_freed(plan: Plan) -> None:
-    """The arrays of this operation were let go by an earlier backward pass."""
-    fail(
-        GradientError,
-        "backward",
-        f"reached {plan.row.name} a second time, but its saved values were freed by the first pass",
-        hint="pass retain_graph=True to the first backward, or compute the result again",
-    )
-
-
-def check_versions(node: Node, plan: Plan) -> None:
-    """Refuse to use a saved array that was written in place since."""
-    for index, version, count in node.versions or ():
-        if version.count != count:
-            names = plan.row.operands
-            name = f"{names[0]}[{index}]" if plan.row.variadic else names[index]
-            fail(
-                GradientError,
-                "backward",
-                f"needs the value of {name} that {plan.row.name} saved, but it was changed in place since"
-                f" ({version.count - count} time{'s' if version.count - count > 1 else ''})",
-                {name: version.owner()} if version.owner() is not None else {},
-                "run backward before the update, or compute the result again after it",
-            )
-
-
-__all__ = ["backward_pass", "forward_pass", "mode"]

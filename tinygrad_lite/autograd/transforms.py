@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinygrad_lite.autograd import engine
+from tinygrad_lite.autograd import engine, forward_mode, leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
+from tinygrad_lite.autograd.leaves import adopt_grad as adopt_grad
+from tinygrad_lite.autograd.leaves import release_grad as release_grad
 from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, GradientError, ShapeError, fail
@@ -33,15 +35,15 @@ def backward(
     if inputs is None:
         engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph)
         return
-    leaves: list[Leaf] = []
+    targets: list[Leaf] = []
     for x in inputs:
         if type(x._node) is not Leaf:
             fail(GradientError, "backward", "needs leaves that require a gradient as inputs", {"input": x})
-        leaves.append(x._node)
-    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=leaves)
-    for leaf, g in zip(leaves, found, strict=True):
+        targets.append(x._node)
+    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=targets)
+    for leaf, g in zip(targets, found, strict=True):
         if g is not None:
-            engine.deposit(leaf, g, create_graph)
+            leaves.deposit(leaf, g, create_graph)
 
 
 def grad(
@@ -104,7 +106,7 @@ def grad(
                 {f"inputs[{i}]": x},
                 hint,
             )
-        results.append(g if g is None or create_graph else make_tensor(engine.as_array(g)))
+        results.append(g if g is None or create_graph else make_tensor(leaves.as_array(g)))
     return results[0] if isinstance(inputs, Tensor) else tuple(results)
 
 
@@ -144,34 +146,6 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
     from tinygrad_lite.functions.manipulation import astype
 
     return y._node, astype(gradient, y._data.dtype)
-
-
-# --- the memory of gradients ------------------------------------------------------------------------
-
-
-def release_grad(leaf: Leaf) -> None:
-    """Set a leaf's gradient to None. Whoever still holds it keeps its value: the buffer will be reused."""
-    import weakref
-
-    grad = leaf.grad
-    if grad is None:
-        return
-    leaf.grad = None
-    if leaf.buffer is None or grad._data is not leaf.buffer:
-        return
-    held = weakref.ref(grad)
-    del grad
-    kept = held()
-    if kept is not None:
-        kept._data = kept._data.copy()
-
-
-def adopt_grad(leaf: Leaf, value: Tensor) -> None:
-    """Make ``value`` the gradient of a leaf; in an arena its elements are copied to their place."""
-    if leaf.buffer is not None:
-        leaf.buffer[...] = value._data
-        value = make_tensor(leaf.buffer)
-    leaf.grad = value
 
 
 # --- transforms of functions --------------------------------------------------------------------------
@@ -246,7 +220,7 @@ def _push(ys: Sequence[Tensor], xs: Sequence[Tensor], vs: Sequence[Tensor], crea
     """J v for recorded ys; zeros where an output does not depend on an input."""
     seeds: list[Any] = [(x._node, v if create else v._data) for x, v in zip(xs, vs, strict=True)]
     places: list[Any] = [y._node for y in ys if y._node is not None]
-    pushed = iter(engine.forward_pass(places, seeds, create_graph=create))
+    pushed = iter(forward_mode.forward_pass(places, seeds, create_graph=create))
     return [_or_zeros(next(pushed) if y._node is not None else None, y) for y in ys]
 
 
@@ -254,7 +228,7 @@ def _or_zeros(value: Any, like: Tensor) -> Tensor:
     """A gradient or tangent as a tensor; None, which means zero, in the shape of ``like``."""
     if value is None:
         return make_tensor(namespaces[type(like._data)].zeros_like(like._data))
-    return value if isinstance(value, Tensor) else make_tensor(engine.as_array(value))
+    return value if isinstance(value, Tensor) else make_tensor(leaves.as_array(value))
 
 
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite.autograd.graph import Hooks, Tensor, make_tensor, mode
+from tinygrad_lite.autograd.graph import Hooks, Tensor, mode
 from tinygrad_lite.errors import ArgumentError, fail
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class _Watch:
             if y.requires_grad:
                 outputs[i] = y = y.clone()
                 y.register_hook(lambda g, i=i: self._at_output(i, g))
-        return type(output)(outputs) if several else outputs[0]
+        if several:
+            return tuple(outputs) if isinstance(output, tuple) else outputs
+        return outputs[0]
 
     def _at_output(self, i: int, g: Tensor) -> None:
         self.grad_output[i] = g
@@ -82,7 +84,8 @@ class _Watch:
         if self.waiting:
             return None
         self.waiting = self.awaited  # a retained graph may be walked again
-        return self._run()[i] if self.awaited == 1 else self._run() and None
+        changed = self._run()
+        return changed[i] if self.awaited == 1 else None
 
     def _run(self) -> tuple[Any, ...]:
         grad_input = tuple(self.grad_input)

@@ -68,14 +68,14 @@ class Module:
                 return hooks.call(self, self._hooks, args, kwargs)
             return self.forward(*args, **kwargs)
         except Error as error:
-            self.locate(error)
+            self._locate(error)
             raise
 
-    def locate(self, error: Error) -> None:
+    def _locate(self, error: Error) -> None:
         """Note in ``error`` that it passed through this module, and by which path to the failing one."""
         inner = getattr(error, "_passed", None)
         child = next((name for name, m in self.named_modules() if m is inner), "")
-        error.within(type(self).__name__.lower(), self.describe(), child)
+        error.within(type(self).__name__.lower(), self._describe(), child)
         error._passed = self  # type: ignore[attr-defined]
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> HookHandle:
@@ -376,7 +376,7 @@ class Module:
         """What stands between the parentheses in ``repr`` and in errors: the layer's sizes and options."""
         return ""
 
-    def describe(self) -> str:
+    def _describe(self) -> str:
         """The module in one line, without its children: ``Linear(100 -> 10)``."""
         return f"{type(self).__name__}({self.extra_repr()})"
 
@@ -386,7 +386,7 @@ class Module:
             if isinstance(value, Module):
                 lines.append(f"({name}): {value!r}".replace("\n", "\n  "))
         if not lines:
-            return self.describe()
+            return self._describe()
         extra = self.extra_repr()
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 

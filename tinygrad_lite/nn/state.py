@@ -27,15 +27,10 @@ def entries(module: Module) -> Iterator[tuple[str, Tensor]]:
     for path, owner in module.named_modules(remove_duplicate=False):
         own = owner.__dict__.items()
         parameters = [(name, value) for name, value in own if isinstance(value, Parameter)]
-        buffers = [(name, own_value(owner, name)) for name, persistent in owner._buffers.items() if persistent]
+        buffers = [(name, owner.__dict__[name]) for name, persistent in owner._buffers.items() if persistent]
         for name, value in (*parameters, *buffers):
             if value is not None:
                 yield (f"{path}.{name}" if path else name), value
-
-
-def own_value(owner: Module, name: str) -> Any:
-    """An attribute of the module itself."""
-    return owner.__dict__[name]
 
 
 def load(module: Module, state: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
@@ -81,11 +76,8 @@ def _refuse(
         operands[name] = targets[name]
         operands[f"state_dict[{name!r}]"] = state[name]
     hint = ""
-    if differing and not missing and not unexpected:
-        wanted = {(targets[name].shape, str(Tensor(state[name]).dtype)) for name in differing}
-        shapes = {targets[name].shape == Tensor(state[name]).shape for name in differing}
-        if shapes == {True} and len({dtype for _, dtype in wanted}) == 1:
-            hint = f'convert the module first: module.to("{wanted.pop()[1]}")'
+    if differing and all(tuple(state[name].shape) == targets[name].shape for name in differing):
+        hint = f'convert the module first: module.to("{Tensor(state[differing[0]]).dtype.name}")'
     elif missing and unexpected and not differing:
         hint = "was it saved from another model, or under a prefix?"
     fail(StateError, "load_state_dict", f"needs the state of this {type(module).__name__}, but found {found}", operands, hint)

@@ -1,0 +1,486 @@
+"""What all optimisers share: parameter groups, state, and the flat runs that an update works on.
+
+Parameters live end to end in arenas (``autograd/arena.py``), the state of an optimiser in arrays of the same
+layout. A step is one in-place update per *run*: parameters of one group that lie side by side, have a gradient
+and were stepped equally often. Usually that is one run for the whole model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from tinygrad_lite.autograd.arena import Arena, aligned_zeros, arenas_of, spans
+from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
+from tinygrad_lite.autograd.transforms import adopt_grad, release_grad
+from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, ShapeError, StateError, fail
+
+# --- settings -------------------------------------------------------------------------------------------
+
+
+class Limit(NamedTuple):
+    """What a setting of an optimiser may be."""
+
+    meaning: str  # completes "needs lr to be ..."
+    convert: Callable[[Any], Any]  # the value to use, or None if it is refused
+
+
+def number(low: float = -math.inf, below: float = math.inf, meaning: str = "a finite number") -> Limit:
+    """A finite number with ``low <= x < below``."""
+
+    def convert(value: Any) -> float | None:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+            return None
+        value = value if type(value) in (int, float) else float(value)
+        return value if math.isfinite(value) and low <= value < below else None
+
+    return Limit(meaning, convert)
+
+
+NON_NEGATIVE = number(0, meaning="a finite number >= 0")
+FRACTION = number(0, 1, "a number from 0 on and below 1")
+FLAG = Limit("True or False", lambda value: bool(value) if isinstance(value, (bool, np.bool_)) else None)
+
+# What PyTorch keeps in a group besides the settings. Its choices between implementations mean nothing here.
+_LABELS = ("params", "initial_lr", "name")
+_IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay", "amsgrad")
+
+
+# --- runs -----------------------------------------------------------------------------------------------
+
+
+class Run:
+    """Parameters of one group, end to end in memory: what one flat update works on.
+
+    Attributes:
+        group: the settings.
+        values, grads: 1-D, in place; the gradients are not to be written.
+        step: how often these parameters were stepped, this time included.
+        names: the state arrays that they have so far.
+    """
+
+    __slots__ = ("_arrays", "_flat", "_slice", "grads", "group", "names", "records", "step", "tensors", "values")
+
+    def __init__(
+        self, group: dict[str, Any], arena: Arena, where: slice, flat: dict[str, Array], records: list[Record]
+    ) -> None:
+        self.group, self.records = group, records
+        self.values, self.grads = arena.values[where], arena.grads[where]
+        self.step, self.names = records[0].step, records[0].names
+        self.tensors = [record.tensor for record in records]
+        self._flat, self._slice = flat, where
+        self._arrays: dict[str, Array] = {}
+
+    def state(self, name: str) -> Array:
+        """The state array ``name`` of these parameters, 1-D; zeros when first asked for."""
+        array = self._arrays.get(name)
+        if array is None:
+            if name not in self._flat:
+                whole = self.records[0].slot[0].values
+                self._flat[name] = aligned_zeros(whole.dtype, whole.size)
+            array = self._arrays[name] = self._flat[name][self._slice]
+            if name not in self.names:
+                self.names = (*self.names, name)
+        return array
+
+
+class Record:
+    """One parameter: where its values were last seen, how often it was stepped, which state it has."""
+
+    __slots__ = ("names", "slot", "step", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.slot: Any = None
+        self.step = 0
+        self.names: tuple[str, ...] = ()
+
+
+# --- the base class -------------------------------------------------------------------------------------
+
+
+class Optimizer:
+    """The base of all optimisers. A subclass names its settings in ``limits`` and writes ``update``.
+
+    Args:
+        params: the parameters, or groups of them: dictionaries with ``"params"`` and the settings in which
+            the group differs from ``defaults``.
+        defaults: the settings by name.
+
+    Attributes:
+        param_groups: one dictionary per group: ``"params"`` and its settings, which may be changed between
+            steps.
+
+    Raises:
+        ArgumentError: there are no parameters, one occurs twice, or a setting is out of range.
+        DTypeError: something given is not a tensor.
+        GradientError: a tensor is not a leaf that requires a gradient.
+
+    >>> import tinygrad_lite as tgl
+    >>> class SignDescent(Optimizer):
+    ...     limits = {"lr": NON_NEGATIVE}
+    ...     def update(self, run):
+    ...         run.values -= run.group["lr"] * np.sign(run.grads)
+    >>> x = tgl.Tensor([3.0, -4.0], requires_grad=True)
+    >>> optimizer = SignDescent([x], {"lr": 0.5})
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> x
+    Tensor([ 2.5, -3.5], requires_grad=True)
+    """
+
+    limits: ClassVar[Mapping[str, Limit]] = {}
+    counts_steps: ClassVar[bool] = True  #: whether ``step`` is part of the state
+
+    def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
+        name = type(self).__name__
+        self.defaults = _checked(self, name, dict(defaults), "{}")
+        self.param_groups: list[dict[str, Any]] = []
+        self._records: list[list[Record]] = []  # per group
+        self._checked: list[dict[str, Any]] = []  # each group as it was when last checked
+        self._flat: dict[Arena, dict[str, Array]] = {}  # state arrays in the layout of an arena
+        self._forget()
+        groups = _listed(name, "params", params)
+        if groups and isinstance(groups[0], dict):
+            for i, group in enumerate(groups):
+                if not isinstance(group, dict):
+                    fail(DTypeError, name, f"needs groups throughout, but params[{i}] is no dictionary")
+        else:
+            groups = [{"params": groups}]
+        groups = [self._prepared(name, group, i) for i, group in enumerate(groups)]
+        tensors = [tensor for group in groups for tensor in group["params"]]
+        if not tensors:
+            hint = "an iterator such as model.parameters() gives its tensors only once: was it used before?"
+            fail(ArgumentError, name, "needs at least one parameter, but got none", hint=hint)
+        _refuse_repeated(name, tensors)
+        arenas_of(tensors)
+        for group in groups:
+            self._attach(group)
+
+    def update(self, run: Run) -> None:
+        """Change ``run.values`` in place, by ``run.grads``, ``run.group`` and ``run.state(name)``."""
+        raise NotImplementedError
+
+    def begin(self, run: Run) -> None:
+        """Prepare the state of parameters that have just been added."""
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; the others, and their step counts, stay as they are.
+
+        Args:
+            closure: computes the loss anew and runs backward, before the update.
+
+        Returns:
+            What ``closure`` returned, or None.
+
+        Raises:
+            ArgumentError: a setting in ``param_groups`` is out of range.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for i, group in enumerate(self.param_groups):
+            if group != self._checked[i]:
+                self._check_group(f"{type(self).__name__}.step", i)
+        if self._is_stale():
+            self._gather()
+        with np.errstate(all="ignore"):
+            for run in self._runs:
+                for tensor in run.tensors:
+                    tensor._version.raise_count()  # type: ignore[union-attr]
+                run.step += 1
+                self.update(run)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients.
+
+        Args:
+            set_to_none: leave None, or else write zeros (which then count as gradients).
+        """
+        for records in self._records:
+            for record in records:
+                leaf = record.tensor._node
+                if type(leaf) is not Leaf or leaf.grad is None:
+                    continue
+                if set_to_none:
+                    release_grad(leaf)
+                elif leaf.grad._node is None and leaf.grad._data.flags.writeable:
+                    leaf.grad._data.fill(0)
+                else:
+                    adopt_grad(leaf, make_tensor(np.zeros(leaf.shape, leaf.dtype)))
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Add parameters with settings of their own.
+
+        Args:
+            group: ``"params"`` and the settings that differ from the defaults.
+
+        Raises:
+            ArgumentError, DTypeError, GradientError: as for the constructor.
+        """
+        name = f"{type(self).__name__}.add_param_group"
+        if not isinstance(group, Mapping):
+            fail(DTypeError, name, "needs a dictionary", {"group": group})
+        prepared = self._prepared(name, group, len(self.param_groups))
+        known = [record.tensor for records in self._records for record in records]
+        _refuse_repeated(name, known + prepared["params"])
+        arenas_of(prepared["params"])
+        self._attach(prepared)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return "\n".join([*lines, ")"])
+
+    # --- state ------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole state of the optimiser in PyTorch's layout; arrays are copies.
+
+        Returns:
+            ``{"state": {index: {"step": n, name: Tensor, ...}}, "param_groups": [{..., "params": [indices]}]}``.
+            Parameters are numbered through all groups; one that has no state yet has no entry.
+        """
+        self._settle()
+        state: dict[int, dict[str, Any]] = {}
+        groups: list[dict[str, Any]] = []
+        index = 0
+        for group, records in zip(self.param_groups, self._records, strict=True):
+            indices = range(index, index + len(records))
+            index += len(records)
+            groups.append({**{key: group[key] for key in group if key != "params"}, "params": list(indices)})
+            for i, record in zip(indices, records, strict=True):
+                entry = self._entry(record)
+                if entry:
+                    state[i] = entry
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Restore what ``state_dict`` returned, or PyTorch's optimiser of the same name.
+
+        Args:
+            state_dict: its groups must have as many parameters, in the same order, as those of this optimiser.
+
+        Raises:
+            StateError: it does not fit; nothing was changed then.
+            ArgumentError: a setting in it is out of range; nothing was changed then.
+        """
+        from tinygrad_lite.optim.state import parse
+
+        groups, entries = parse(self, f"{type(self).__name__}.load_state_dict", state_dict)
+        self._settle()
+        self._place()
+        flat = [record for records in self._records for record in records]
+        for record, (step, arrays) in zip(flat, entries, strict=True):
+            record.step, record.names = step, tuple(arrays)
+            arena, start, stop = record.slot
+            for name, array in arrays.items():
+                self._flat_array(arena, name)[start:stop] = array.reshape(-1)
+        for i, group in enumerate(groups):
+            kept = self.param_groups[i]
+            params = kept["params"]
+            kept.clear()
+            kept.update(params=params, **group)
+            self._checked[i] = dict(kept)
+        self._forget()
+
+    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        """The state arrays that a parameter of ``group`` has after its first step."""
+        return ()
+
+    @property
+    def state(self) -> dict[Tensor, dict[str, Any]]:
+        """The state by parameter, as copies: ``optimizer.state[p]["exp_avg"]``."""
+        self._settle()
+        entries = ((r.tensor, self._entry(r)) for records in self._records for r in records)
+        return {tensor: entry for tensor, entry in entries if entry}
+
+    def _entry(self, record: Record) -> dict[str, Any]:
+        entry: dict[str, Any] = {}
+        if self.counts_steps and (record.step or record.names):
+            entry["step"] = record.step
+        arena, start, stop = record.slot
+        for name in record.names:
+            array = self._flat[arena][name][start:stop]
+            entry[name] = make_tensor(array.reshape(record.tensor._data.shape).copy())
+        return entry
+
+    # --- groups -----------------------------------------------------------------------------------------
+
+    def _prepared(self, operation: str, group: Mapping[str, Any], index: int) -> dict[str, Any]:
+        """A checked copy of a group, complete with the defaults."""
+        where = f"param_groups[{index}]"
+        if "params" not in group:
+            fail(ArgumentError, operation, f"needs 'params' in {where}", {"group": dict(group)})
+        tensors = _listed(operation, f"{where}['params']", group["params"])
+        for i, tensor in enumerate(tensors):
+            _check_parameter(operation, f"{where}['params'][{i}]", tensor)
+        return _checked(self, operation, {**self.defaults, **group, "params": tensors}, where + "[{!r}]")
+
+    def _check_group(self, operation: str, index: int) -> None:
+        """Check a group that the user has changed."""
+        group = self.param_groups[index]
+        group.update(_checked(self, operation, group, f"param_groups[{index}][{{!r}}]"))
+        self._checked[index] = dict(group)
+
+    def check(self, operation: str, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that are fine one by one, but not together."""
+
+    def _attach(self, group: dict[str, Any]) -> None:
+        """Make a prepared group, whose parameters have their slots, part of the optimiser."""
+        self._settle()
+        records = [Record(tensor) for tensor in group["params"]]
+        for record in records:
+            record.slot = record.tensor._node.slot  # type: ignore[union-attr]
+        self.param_groups.append(group)
+        self._checked.append(dict(group))
+        self._records.append(records)
+        for record in records:
+            arena, start, stop = record.slot
+            run = Run(group, arena, slice(start, stop), self._flat.setdefault(arena, {}), [record])
+            self.begin(run)
+            record.names = run.names
+        self._forget()
+
+    # --- runs -------------------------------------------------------------------------------------------
+
+    def _is_stale(self) -> bool:
+        """Whether a parameter lost or got a gradient, or was moved, since the runs were gathered."""
+        for tensor, node, leaf, data, buffer in self._watched:
+            if tensor._node is not node or tensor._data is not data:
+                return True
+            if leaf is not None:
+                grad = leaf.grad
+                if grad is None:
+                    if buffer is not None:
+                        return True
+                elif grad._data is not buffer:
+                    return True
+        return not self._watched
+
+    def _gather(self) -> None:
+        """Find the runs anew, and note in ``_watched`` what they depend on."""
+        self._settle()
+        self._place()
+        runs: list[Run] = []
+        watched: list[Any] = []
+        for group, records in zip(self.param_groups, self._records, strict=True):
+            alike: dict[Any, dict[Leaf, Record]] = {}
+            for record in records:
+                tensor, node = record.tensor, record.tensor._node
+                leaf = node if type(node) is Leaf else None
+                grad = None if leaf is None else leaf.grad
+                if leaf is not None and grad is not None:
+                    if grad._data is not leaf.buffer:  # recorded by create_graph: the update takes a copy
+                        leaf.buffer[...] = grad._data
+                    key = (record.step if self.counts_steps else 0, record.names)
+                    alike.setdefault(key, {})[leaf] = record
+                watched.append((tensor, node, leaf, tensor._data, grad and leaf.buffer))  # type: ignore[union-attr]
+            for members in alike.values():
+                for arena, start, stop, leaves in spans(members):
+                    joined = [members[leaf] for leaf in leaves]
+                    flat = self._flat.setdefault(arena, {})
+                    runs.append(Run(group, arena, slice(start, stop), flat, joined))
+        self._runs, self._watched = runs, watched
+
+    def _settle(self) -> None:
+        """Write what the runs counted back to the records."""
+        for run in self._runs:
+            for record in run.records:
+                record.step, record.names = run.step, run.names
+
+    def _forget(self) -> None:
+        """Let the next step gather its runs anew."""
+        self._runs: list[Run] = []
+        self._watched: list[Any] = []
+
+    def _place(self) -> None:
+        """Give new slots to parameters whose array was replaced, and let their state follow."""
+        records = [r for rows in self._records for r in rows if type(r.tensor._node) is Leaf]
+        for record in records:
+            _, start, stop = record.slot
+            if record.names and stop - start != record.tensor._data.size:
+                hint = "make a new optimiser for the new parameters"
+                need = f"has state for {stop - start} elements of a parameter that now has another size"
+                fail(ShapeError, f"{type(self).__name__}.step", need, {"parameter": record.tensor}, hint)
+        arenas_of([record.tensor for record in records])
+        for record in records:
+            old, new = record.slot, record.tensor._node.slot  # type: ignore[union-attr]
+            if new is not old:
+                for name in record.names:
+                    moved = self._flat[old[0]][name][old[1] : old[2]]
+                    self._flat_array(new[0], name)[new[1] : new[2]] = moved  # type: ignore[index]
+                record.slot = new
+        used = {record.slot[0] for rows in self._records for record in rows}
+        self._flat = {arena: arrays for arena, arrays in self._flat.items() if arena in used}
+
+    def _flat_array(self, arena: Arena, name: str) -> Array:
+        arrays = self._flat.setdefault(arena, {})
+        if name not in arrays:
+            arrays[name] = aligned_zeros(arena.values.dtype, arena.values.size)
+        return arrays[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a deep copy starts from: all but the runs, which would hold on to the original's arrays."""
+        self._settle()
+        return {**self.__dict__, "_runs": [], "_watched": []}
+
+
+# --- refusals -------------------------------------------------------------------------------------------
+
+
+def _checked(optimizer: Optimizer, operation: str, settings: dict[str, Any], place: str) -> dict[str, Any]:
+    """The settings with their values converted; ``place`` formats a name for the error."""
+    limits = optimizer.limits
+    for name, value in settings.items():
+        if name in limits:
+            settings[name] = limits[name].convert(value)
+            if settings[name] is None:
+                need = f"needs {place.format(name)} to be {limits[name].meaning}, but got {value!r}"
+                settings[name] = value
+                fail(ArgumentError, operation, need)
+        elif name not in _LABELS:
+            hint = f"the settings are {', '.join(limits)}"
+            fail(ArgumentError, operation, f"has no setting {name!r}", hint=hint)
+    optimizer.check(operation, settings)
+    return settings
+
+
+def _listed(operation: str, name: str, params: Any) -> list[Any]:
+    """``params`` as a list."""
+    if isinstance(params, Tensor):
+        fail(DTypeError, operation, "needs a list of tensors, but got one tensor", {name: params}, "pass [tensor]")
+    if isinstance(params, (set, frozenset, str)) or not isinstance(params, (Iterable, Sequence)):
+        need = f"needs an ordered collection of tensors, but {name} is a {type(params).__name__}"
+        fail(DTypeError, operation, need)
+    return list(params)
+
+
+def _check_parameter(operation: str, name: str, tensor: Any) -> None:
+    if not isinstance(tensor, Tensor):
+        hint = "pass model.parameters()" if isinstance(tensor, (tuple, str)) else ""
+        fail(DTypeError, operation, f"needs tensors, but {name} is a {type(tensor).__name__}", hint=hint)
+    if tensor._node is None:
+        hint = "leave frozen parameters out: [p for p in model.parameters() if p.requires_grad]"
+        fail(GradientError, operation, "needs parameters that require a gradient", {name: tensor}, hint)
+    if type(tensor._node) is not Leaf:
+        hint = "optimise the leaf that it was computed from"
+        fail(GradientError, operation, "needs leaves, not results of operations", {name: tensor}, hint)
+
+
+def _refuse_repeated(operation: str, tensors: Sequence[Tensor]) -> None:
+    seen: set[int] = set()
+    for tensor in tensors:
+        if id(tensor) in seen:
+            fail(ArgumentError, operation, "needs every parameter once, but one occurs twice", {"parameter": tensor})
+        seen.add(id(tensor))
+
+
+__all__ = ["Optimizer", "Limit", "Run", "number", "NON_NEGATIVE", "FRACTION", "FLAG", "Error", "StateError"]
