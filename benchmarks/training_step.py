@@ -33,7 +33,7 @@ def our_step(widths: tuple[int, ...], optimizer: str, x: np.ndarray, y: np.ndarr
     model = nn.Sequential(*layers[:-1])
     opt = optim.SGD(model.parameters(), lr=0.01) if optimizer == "SGD" else optim.Adam(model.parameters())
     loss_of = nn.CrossEntropyLoss()
-    images, labels = tgl.Tensor(x), tgl.Tensor(y)
+    images, labels = tgl.asarray(x, copy=False), tgl.asarray(y, copy=False)
 
     def step() -> object:
         opt.zero_grad()

@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 
 from tinygrad_lite import dtypes as dtypes
 from tinygrad_lite import errors as errors
+from tinygrad_lite import nn as nn
+from tinygrad_lite import optim as optim
 from tinygrad_lite.autograd import rules as _rules  # noqa: F401  (declares every operation)
 from tinygrad_lite.autograd.gradcheck import gradcheck as gradcheck
 from tinygrad_lite.autograd.graph import enable_grad as enable_grad
@@ -38,6 +40,8 @@ from tinygrad_lite.functions.random import get_rng_state as get_rng_state
 from tinygrad_lite.functions.random import manual_seed as manual_seed
 from tinygrad_lite.functions.random import set_rng_state as set_rng_state
 from tinygrad_lite.functions.reductions import *
+from tinygrad_lite.nn.serialization import load as load
+from tinygrad_lite.nn.serialization import save as save
 from tinygrad_lite.tensor import Tensor as Tensor
 
 # The worlds of a rule: the arrays of each backend, and tensors.

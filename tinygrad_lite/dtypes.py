@@ -43,10 +43,9 @@ complex64, complex128 = np.dtype("complex64"), np.dtype("complex128")
 default_float = float32
 default_int = int64
 _PYTHON: dict[Any, DType] = {float: float32, int: int64, bool: bool_, complex: complex64}
-_SUPPORTED = frozenset(
-    (bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64)
-    + (float16, float32, float64, complex64, complex128)
-)
+_INTEGERS = (int8, int16, int32, int64, uint8, uint16, uint32, uint64)
+# Each maps to itself: NumPy may make equal dtype objects, but comparing identities is what hot paths do.
+_SUPPORTED = {d: d for d in (bool_, *_INTEGERS, float16, float32, float64, complex64, complex128)}
 
 
 def as_dtype(dtype: DTypeLike) -> DType:
@@ -62,7 +61,7 @@ def as_dtype(dtype: DTypeLike) -> DType:
     if found not in _SUPPORTED:
         names = "bool, int8..int64, uint8..uint64, float16..float64, complex64, complex128"
         fail(DTypeError, "dtype", f"needs one of {names}, but got {found.name}")
-    return found
+    return _SUPPORTED[found]
 
 
 def is_float(dtype: DType) -> bool:
@@ -70,12 +69,30 @@ def is_float(dtype: DType) -> bool:
     return dtype.kind == "f"
 
 
-def result_type(first: DType, second: DType) -> DType:
-    """The dtype of an operation on two arrays.
+def result_type(*operands: Any) -> DType:
+    """The dtype of an operation on tensors, arrays, dtypes and Python numbers.
 
-    >>> result_type(float16, int64), result_type(float32, float64), result_type(int8, uint8)
-    (dtype('float16'), dtype('float64'), dtype('int16'))
+    >>> result_type(float16, "int64"), result_type(float32, float64), result_type(int8, uint8), result_type(int8, 1.0)
+    (dtype('float16'), dtype('float64'), dtype('int16'), dtype('float32'))
     """
+    numbers = [x for x in operands if type(x) in (bool, int, float, complex)]
+    kinds = [
+        x.dtype if isinstance(getattr(x, "dtype", None), np.dtype) else as_dtype(x)
+        for x in operands
+        if type(x) not in (bool, int, float, complex)
+    ]
+    if not kinds:
+        kinds = [as_dtype(type(x)) for x in numbers[:1]] or [default_float]
+    found = kinds[0]
+    for kind in kinds[1:]:
+        found = promote(found, kind)
+    for number in numbers:
+        found = with_number(found, number)
+    return found
+
+
+def promote(first: DType, second: DType) -> DType:
+    """The dtype of an operation on two arrays."""
     if first == second:
         return first
     if first.kind in "fc" and second.kind in "biu":

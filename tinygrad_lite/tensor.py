@@ -34,7 +34,7 @@ class Methods:
     _version: Any
 
     def __init__(
-        self,
+        self: Any,
         data: Any,
         *,
         dtype: dtypes.DTypeLike = None,
@@ -60,7 +60,8 @@ class Methods:
         self._data = creation.to_array(data, dtype)
         self._node = self._version = None
         if requires_grad:
-            self.requires_grad = True
+            require_float("Tensor", self)
+            make_leaf(self)
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -107,6 +108,8 @@ class Methods:
             self._node = None
         elif self._node is None:
             require_float("requires_grad", self)
+            if self._version is None:  # views and graphs may hold this memory, and a leaf is written in place
+                self._data = self._data.copy()
             make_leaf(self)
 
     @property
@@ -215,6 +218,9 @@ class Methods:
         hint = "save weights with tinygrad_lite.save (safetensors)"
         fail(ArgumentError, "pickle", "does not work on tensors", {"tensor": self}, hint)
 
+    def __copy__(self: Any) -> Tensor:
+        return self.__deepcopy__({})  # type: ignore[no-any-return]
+
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             fail(GradientError, "deepcopy", "needs a leaf", {"tensor": self}, "use detach() first")
@@ -232,9 +238,12 @@ class Methods:
         gradient: Any = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
-        inputs: Sequence[Tensor] | None = None,
+        inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Add the derivative of this tensor to the ``grad`` of every leaf that it was computed from.
+
+        Threads may do this at the same time for graphs without a common leaf; for the others there is
+        ``tinygrad_lite.grad``, which writes to nobody's ``grad``.
 
         Args:
             gradient: the cotangent: a weight for every element, in this tensor's shape. A tensor with one
@@ -272,8 +281,7 @@ class Methods:
         if self._node is None:
             fail(GradientError, "retain_grad", "needs a tensor that requires a gradient", {"tensor": self})
         if type(self._node) is not Leaf:
-            self._node.hooks = self._node.hooks or Hooks()
-            self._node.hooks.retain = True
+            _hooks(self._node).retain = True
 
     def register_hook(self: Any, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call ``hook(gradient)`` when this tensor's gradient is known; what it returns replaces it.
@@ -292,15 +300,15 @@ class Methods:
         """
         if self._node is None:
             fail(GradientError, "register_hook", "needs a tensor that requires a gradient", {"tensor": self})
-        self._node.hooks = self._node.hooks or Hooks()
-        return self._node.hooks.add(hook)  # type: ignore[no-any-return]
+        return _hooks(self._node).add(hook)
 
     def register_post_accumulate_grad_hook(self: Any, hook: Callable[[Tensor], None]) -> HookHandle:
         """Call ``hook(tensor)`` after this leaf's gradient has been added to ``grad``."""
         if type(self._node) is not Leaf:
             need = "needs a leaf that requires a gradient"
             fail(GradientError, "register_post_accumulate_grad_hook", need, {"tensor": self})
-        self._node.after = self._node.after or Hooks()
+        if self._node.after is None:
+            self._node.after = Hooks()
         return self._node.after.add(hook)
 
     # --- values -------------------------------------------------------------------------------------
@@ -339,14 +347,19 @@ class Methods:
     __matmul__, __rmatmul__ = linalg.matmul, reflected(linalg.matmul)
     __neg__ = elementwise.negative
     __abs__ = elementwise.abs
-    __eq__ = elementwise.equal  # type: ignore[assignment]
-    __ne__ = elementwise.not_equal  # type: ignore[assignment]
     __lt__, __le__ = elementwise.less, elementwise.less_equal
     __gt__, __ge__ = elementwise.greater, elementwise.greater_equal
     __and__ = __rand__ = elementwise.logical_and
     __or__ = __ror__ = elementwise.logical_or
     __invert__ = elementwise.logical_not
     __array_ufunc__ = None  # NumPy arrays leave mixed operators to us
+
+    def __eq__(self: Any, other: Any) -> Any:
+        # Tensors compare element by element; None and words equal no tensor, so that ``None in [x]`` works.
+        return NotImplemented if other is None or isinstance(other, str) else elementwise.equal(self, other)
+
+    def __ne__(self: Any, other: Any) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else elementwise.not_equal(self, other)
 
     def __pos__(self: Any) -> Any:
         return self
@@ -397,30 +410,36 @@ def linalg_transpose(x: Any) -> Tensor:
     return manipulation.matrix_transpose(x)
 
 
+def _hooks(node: Any) -> Hooks:
+    """The hooks of a place in the graph, made when first asked for. (Without an entry they are falsy.)"""
+    if node.hooks is None:
+        node.hooks = Hooks()
+    return node.hooks  # type: ignore[no-any-return]
+
+
 def _operation(node: Any) -> str:
     plan = node.plan or node.parents[0].plan
     return str(plan.row.name)
 
 
 def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: Any) -> Any:
-    """``x += other``: the object x gets the new value. A leaf that requires a gradient is written in place."""
-    if type(x._node) is Leaf:
+    """``x += other``: the object x gets the new value, in its own shape and dtype. A leaf is written in place."""
+    leaf = type(x._node) is Leaf
+    if leaf:
         indexing.refuse_leaf(name, x)
-        result = function(x, other)
-        if result.shape != x.shape or result.dtype != x.dtype:
-            fail(
-                ShapeError,
-                name,
-                "cannot change the shape or dtype of a leaf in place",
-                {"x": x, "other": other},
-            )
-        x._version.raise_count()
-        x._data[...] = result._data
-        return x
     result = function(x, other)
     if result.shape != x.shape:
         fail(ShapeError, name, f"cannot change the shape in place, to {result.shape}", {"x": x, "other": other})
-    x._data, x._node, x._version = result._data, result._node, result._version
+    if result.dtype != x.dtype:
+        if not np.can_cast(result.dtype, x.dtype, "same_kind"):
+            need = f"cannot change the dtype in place, to {result.dtype.name}"
+            fail(DTypeError, name, need, {"x": x, "other": other}, "write x = x.astype(...) first")
+        result = manipulation.astype(result, x.dtype)
+    if leaf:
+        x._version.raise_count()
+        x._data[...] = result._data
+    else:
+        x._data, x._node, x._version = result._data, result._node, result._version
     return x
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor
-from tinygrad_lite.autograd.transforms import adopt_grad, release_grad
+from tinygrad_lite.autograd.leaves import adopt_grad, release_grad
 
 ALIGNMENT = 64  #: bytes; a cache line, and the widest vector register
 
@@ -70,7 +70,7 @@ def arenas_of(tensors: Sequence[Tensor]) -> list[Arena]:
             new.setdefault(tensor._data.dtype, []).append(tensor)
     for dtype, group in new.items():
         _lay_out(dtype, group)
-    return list(dict.fromkeys(tensor._node.slot[0] for tensor in tensors))  # type: ignore[union-attr, index, misc]
+    return list(dict.fromkeys(tensor._node.slot[0] for tensor in tensors))  # type: ignore[union-attr, index]
 
 
 def has_place(tensor: Tensor) -> bool:

@@ -105,6 +105,7 @@ def differences(
     centre = function.values(arrays)
     magnitude = np.abs(centre) + function.hidden
     magnitude = magnitude if weights is None else np.abs(weights) @ magnitude
+    usable = weights is not None and not isinstance(gradient, str) and bool(np.all(np.isfinite(gradient)))
     reach = 1.0 if weights is None else float(np.abs(weights).sum())
 
     def at(t: float) -> Vector:
@@ -125,12 +126,12 @@ def differences(
             value = (4 * narrow - wide) / 3
             # How much a relative change of one unit round-off in every input element changes the result.
             condition = np.abs(value) * float(np.abs(x).max(initial=0.0)) / max(float(np.abs(u).max()), 1e-300)
-            if weights is not None and not isinstance(gradient, str):
+            if usable:
                 condition = condition + float(np.sum(np.abs(gradient) * np.abs(x)))
             noise = _EVALUATION * unit * (magnitude + condition) / h
             # A rule such as 1 - tanh(x)^2 loses what is small against 1.
             terms = np.abs(value) + reach * float(np.abs(u).max())
-            if weights is not None and not isinstance(gradient, str):
+            if usable:
                 terms = terms + float(np.sum(np.abs(gradient) * np.abs(u)))
             # The difference may vanish by chance, but not from a step to its quarter, where it falls to 1/16.
             allowed = np.maximum(truncation, previous / 64) + 3 * noise + _RULES * unit * terms

@@ -89,12 +89,12 @@ class _BackwardPass:
 
     def run(self) -> list[Value]:
         """Visit every node, youngest first."""
-        for leaf in [leaf for leaf, uses in self.pending.items() if uses == 0]:
-            self.finish(leaf)
         grads, wanted, inputs, retain = self.grads, self.wanted, self.inputs, self.retain_graph
         before_leaf = self.before_leaf
         symbolic = self.create_graph or wanted is not None
         with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
+            for leaf in [leaf for leaf, uses in self.pending.items() if uses == 0]:  # roots themselves
+                self.finish(leaf)
             for node in self.order:
                 g = grads.pop(node, None)
                 if g is not None and (wanted is None or node in wanted):
@@ -183,12 +183,16 @@ class _BackwardPass:
     def sink(self, place: Place | None) -> Array:
         """Memory that a backend may write the whole gradient of ``place`` into, or None.
 
-        Only when this is the leaf's one use in this pass, it has no gradient yet, and no hook waits for it.
+        A leaf's buffer, when this is its one use in this pass, it has no gradient yet, and no hook waits for it;
+        or what the backend lends of an intermediate result that will not be needed again.
         """
-        if type(place) is Leaf and place.buffer is not None and place.grad is None and place.hooks is None:
-            one_use = self.pending[place] == 1 and place not in self.grads and self.inputs is None
-            return place.buffer if one_use else None
-        return None
+        if place is None or place.hooks is not None or self.inputs is not None or place in self.grads:
+            return None
+        if isinstance(place, Leaf):
+            unwritten = place.grad is None and self.pending[place] == 1
+            return leaves.claim_buffer(place) if unwritten and place.buffer is not None else None
+        override = None if self.retain_graph or place.plan is None else place.plan.override
+        return None if override is None or override.lend is None else override.lend(place.private)
 
 
 def reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set[Node], list[Node]]:
@@ -202,10 +206,9 @@ def reachable(roots: Iterable[Place]) -> tuple[list[Node], dict[Leaf, int], set[
     seen: set[Any] = {None}
     stack: list[Node] = []
     for root in roots:
-        if root not in seen:
+        if type(root) is not Leaf and root not in seen:
             seen.add(root)
-            if type(root) is not Leaf:
-                stack.append(root)  # type: ignore[arg-type]
+            stack.append(root)  # type: ignore[arg-type]
     while stack:
         node = stack.pop()
         order.append(node)
@@ -265,9 +268,14 @@ def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
             operands = {"gradient": tensor, "returned": changed}
             fail(GradientError, "hook", "must return None or a tensor of the gradient's shape", operands)
         tensor = changed
+    if not create_graph:
+        g = tensor._data if tensor._data.dtype == g.dtype else tensor._data.astype(g.dtype)
+        tensor = make_tensor(g)
+    elif tensor._data.dtype != g._data.dtype:
+        tensor = namespaces[Tensor].astype(tensor, g._data.dtype)
     if hooks.retain:
-        hooks.retained = tensor
-    return tensor if create_graph else tensor._data
+        hooks.retained = tensor if hooks.retained is None else hooks.retained + tensor
+    return tensor if create_graph else g
 
 
 def _as_value(g: Value, create_graph: bool) -> Value:

@@ -89,9 +89,9 @@ def gradcheck(
 
     where eps is the unit round-off (1.1e-16 for float64): the truncation, the rounding of the function (by its
     value and by its condition) and that of the rules. Of several h the one with the smallest bound counts. The
-    order n + 1 is the same check on the map from x and v to J^T v, recorded by ``create_graph``. (Differences and
-    their errors: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 1.14 and problem 1.6;
-    Richardson's extrapolation: Press et al., Numerical Recipes, 3rd ed., section 5.7.)
+    order n + 1 is the same check on the map from x and v to J^T v, recorded by ``create_graph``. What rules
+    such as 1 - tanh(x)^2 lose against 1 is added. (Differences, their step and their extrapolation: Press et al.,
+    Numerical Recipes, 3rd ed., section 5.7.)
 
     At a kink (one-sided differences that keep disagreeing as h shrinks) an entry of the Jacobian may lie anywhere
     between the two; at a jump it cannot be judged, and the verdict says so.
@@ -322,7 +322,7 @@ def _localised(function: Function, k: int, mode: str, eps: float | None) -> str:
     if count > 1:
         text += f" ({count} of {right.size} entries are wrong"
         same = ratios.size > 1 and np.all(np.abs(ratios - ratios[0]) <= 1e-3 * abs(ratios[0]))
-        text += f", all by the factor {ratios[0]:.3g})" if same and count == ratios.size else ")"
+        text += f", all by the factor {ratios[0] + 0.0:.3g})" if same and count == ratios.size else ")"
     return text
 
 

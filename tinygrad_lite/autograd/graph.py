@@ -91,12 +91,13 @@ class Leaf:
     Attributes:
         grad: the gradient so far, or None.
         buffer: the memory that the gradient will be written to (a slice of an arena), or None.
+        written: the version of that memory, which views and saved values of the gradient share.
         slot: the ``(arena, start, stop)`` that holds value and gradient, or None.
         hooks: run on the gradient once it is final, before it is added to ``grad``.
         after: run after that, with the tensor (a communicator starts its work here).
     """
 
-    __slots__ = ("__weakref__", "after", "buffer", "dtype", "grad", "hooks", "shape", "slot", "tensor")
+    __slots__ = ("__weakref__", "after", "buffer", "dtype", "grad", "hooks", "shape", "slot", "tensor", "written")
 
     seq = 0  # older than every operation
     plan = None
@@ -108,6 +109,7 @@ class Leaf:
         self.tensor = weakref.ref(tensor)
         self.grad: Tensor | None = None
         self.buffer: Array = None
+        self.written = Version()
         self.slot: tuple[Any, int, int] | None = None
         self.hooks: Hooks | None = None
         self.after: Hooks | None = None
@@ -143,6 +145,11 @@ class HookHandle:
         self._hooks.pop(self._key, None)
 
 
+def _nobody() -> None:
+    """Whom a gradient's buffer belongs to."""
+    return
+
+
 class Version:
     """A buffer that may be written in place: how often it was, and which tensors look at it.
 
@@ -151,12 +158,13 @@ class Version:
     refuses when it has changed.
     """
 
-    __slots__ = ("count", "owner", "viewers")
+    __slots__ = ("count", "leaf", "owner", "viewers")
 
-    def __init__(self, owner: Tensor) -> None:
+    def __init__(self, owner: Tensor | None = None) -> None:
         self.count = 0
-        self.owner = weakref.ref(owner)
+        self.owner: Callable[[], Tensor | None] = _nobody if owner is None else weakref.ref(owner)
         self.viewers: list[weakref.ref[Tensor]] = []
+        self.leaf: Leaf | None = None  # the owner's, which returns when it requires a gradient again
 
     def share_with(self, viewer: Tensor) -> None:
         """Note that ``viewer`` reads this buffer."""
@@ -191,11 +199,17 @@ def make_tensor(data: Array, node: Any = None) -> Tensor:
 
 
 def make_leaf(tensor: Tensor) -> Leaf:
-    """Turn ``tensor`` into a leaf: from here on its gradient is kept and it may be written in place."""
-    leaf = Leaf(tensor)
+    """Turn ``tensor`` into a leaf: from here on its gradient is kept and it may be written in place.
+
+    A leaf that was frozen for a while is the same leaf again, with its gradient, hooks and place in an arena.
+    """
+    version = tensor._version
+    if version is None or version.owner() is not tensor:
+        version = tensor._version = Version(tensor)
+    leaf = version.leaf
+    if leaf is None or leaf.shape != tensor._data.shape or leaf.dtype != tensor._data.dtype:
+        leaf = version.leaf = Leaf(tensor)
     tensor._node = leaf
-    if tensor._version is None:
-        tensor._version = Version(tensor)
     return leaf
 
 

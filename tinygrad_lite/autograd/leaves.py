@@ -15,25 +15,44 @@ from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, make_tensor
 
 
 def deposit(leaf: Leaf, g: Any, create_graph: bool) -> None:
-    """Add a final gradient to ``leaf.grad``, which is memory of its own and never an alias."""
+    """Add a final gradient to ``leaf.grad``, which is memory of its own and never an alias.
+
+    The tensor stays the same object from pass to pass; its views and the graphs that saved it keep their values.
+    """
     grad = leaf.grad
     if create_graph:
+        if grad is None:
+            g = make_tensor(g._data.copy() if g._node is None else g._data, g._node)
         leaf.grad = g if grad is None else grad + g
     elif grad is None:
         if leaf.buffer is None:
-            data = np.array(g) if isinstance(g, np.generic) else g.copy()
+            leaf.grad = make_tensor(np.array(g) if isinstance(g, np.generic) else g.copy())
         else:
-            data = leaf.buffer
-            if g is not data:
-                data[...] = g
-        leaf.grad = make_tensor(data)
-    elif grad._node is None and getattr(grad._data, "flags", None) is not None and grad._data.flags.writeable:
+            if g is not leaf.buffer:  # else the backend has written it there already
+                claim_buffer(leaf)[...] = g
+            leaf.grad = _in_buffer(leaf)
+    elif grad._data is leaf.buffer:
+        leaf.written.raise_count()
         grad._data += g
     else:
-        leaf.grad = make_tensor(grad._data + g)
+        grad._data, grad._node, grad._version = grad._data + g, None, None
     if leaf.after is not None:
-        for hook in list(leaf.after.values()):
-            hook(leaf.tensor())
+        tensor = leaf.tensor()
+        for hook in list(leaf.after.values()) if tensor is not None else ():
+            hook(tensor)
+
+
+def claim_buffer(leaf: Leaf) -> Array:
+    """The leaf's slice of the arena, about to be written: whoever looks at its old content gets a copy."""
+    leaf.written.raise_count()
+    return leaf.buffer
+
+
+def _in_buffer(leaf: Leaf) -> Tensor:
+    """A gradient that lies in the arena."""
+    grad = make_tensor(leaf.buffer)
+    grad._version = leaf.written
+    return grad
 
 
 def release_grad(leaf: Leaf) -> None:
@@ -48,7 +67,7 @@ def release_grad(leaf: Leaf) -> None:
     del grad
     kept = held()
     if kept is not None:
-        kept._data = kept._data.copy()
+        kept._data, kept._version = kept._data.copy(), None
 
 
 def adopt_grad(leaf: Leaf, value: Tensor) -> None:
@@ -56,8 +75,8 @@ def adopt_grad(leaf: Leaf, value: Tensor) -> None:
     if leaf.buffer is None:
         leaf.grad = make_tensor(value._data.copy())
     else:
-        leaf.buffer[...] = value._data
-        leaf.grad = make_tensor(leaf.buffer)
+        claim_buffer(leaf)[...] = value._data
+        leaf.grad = _in_buffer(leaf)
 
 
 def as_array(g: Array) -> Array:

@@ -53,7 +53,7 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
         try:
             a = x._data
         except AttributeError:
-            x = operand(x)
+            x = x if isinstance(x, Tensor) else Tensor(x)
             a = x._data
         if floating and a.dtype.kind != "f":
             a = _to_floating(row, x)
@@ -176,7 +176,7 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
     else:
         if type(a) is not type(b):
             fail(DeviceError, row.name, "needs operands on one device", _named(row, (x1, x2)))
-        dtype = dtypes.result_type(a.dtype, b.dtype)
+        dtype = dtypes.promote(a.dtype, b.dtype)
     if floating and dtype.kind in "biu":
         dtype = dtypes.default_float
     xp = namespaces[type(b) if isinstance(x1, Number) else type(a)]

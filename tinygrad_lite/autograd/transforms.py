@@ -15,7 +15,7 @@ from tinygrad_lite.autograd.leaves import adopt_grad as adopt_grad
 from tinygrad_lite.autograd.leaves import release_grad as release_grad
 from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import namespaces
-from tinygrad_lite.errors import ArgumentError, GradientError, ShapeError, fail
+from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
 
@@ -27,7 +27,7 @@ def backward(
     gradients: Sequence[Any],
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    inputs: Sequence[Tensor] | None = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """What ``Tensor.backward`` does, for several outputs at once; see there."""
     roots = [_root("backward", y, g) for y, g in zip(outputs, gradients, strict=True)]
@@ -36,8 +36,8 @@ def backward(
         engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph)
         return
     targets: list[Leaf] = []
-    for x in inputs:
-        if type(x._node) is not Leaf:
+    for x in [inputs] if isinstance(inputs, Tensor) else inputs:
+        if not isinstance(x, Tensor) or type(x._node) is not Leaf:
             fail(GradientError, "backward", "needs leaves that require a gradient as inputs", {"input": x})
         targets.append(x._node)
     found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=targets)
@@ -77,14 +77,14 @@ def grad(
     (Tensor(27., from=multiply), Tensor(18.))
     """
     ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    xs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    xs: list[Any] = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     weights = [grad_outputs] if grad_outputs is None or isinstance(outputs, Tensor) else list(grad_outputs)
     if grad_outputs is None:
         weights = [None] * len(ys)
     if len(weights) != len(ys):
         fail(ArgumentError, "grad", f"needs one cotangent per output, but got {len(weights)} for {len(ys)}")
     for i, x in enumerate(xs):
-        if x._node is None:
+        if not isinstance(x, Tensor) or x._node is None:
             fail(
                 GradientError,
                 "grad",
@@ -94,7 +94,7 @@ def grad(
     roots = [_root("grad", y, g) for y, g in zip(ys, weights, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     places = [x._node for x in xs]
-    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=places)  # type: ignore[arg-type]
+    found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=places)
     results: list[Tensor | None] = []
     for i, (x, g) in enumerate(zip(xs, found, strict=True)):
         if g is None and not allow_unused:
@@ -135,6 +135,8 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
             )
         xp = namespaces[type(y._data)]
         return y._node, xp.full(y._data.shape, 1, y._data.dtype)
+    if getattr(getattr(gradient, "dtype", None), "kind", "") == "c":
+        fail(DTypeError, operation, "needs a real gradient", {"output": y, "gradient": gradient})
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=y._data.dtype)
     if gradient._data.shape != y._data.shape:
         fail(
@@ -145,7 +147,12 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
         )
     from tinygrad_lite.functions.manipulation import astype
 
-    return y._node, astype(gradient, y._data.dtype)
+    return y._node, astype(_steady(gradient), y._data.dtype)
+
+
+def _steady(v: Tensor) -> Tensor:
+    """``v`` in memory that is never written in place: a gradient may be the cotangent itself."""
+    return v if v._version is None else v.clone()
 
 
 # --- transforms of functions --------------------------------------------------------------------------
@@ -163,9 +170,9 @@ def _call(
         if create_graph and x._node is not None:
             fresh.append(x.clone())  # a node of its own, on the way to the caller's
         else:
-            fresh.append(make_tensor(x._data))
+            # Memory of its own: what func writes into its arguments must not reach the caller's tensors.
+            fresh.append(make_tensor(namespaces[type(x._data)].asarray(x._data, copy=True)))
             make_leaf(fresh[-1])
-            fresh[-1]._version = x._version or fresh[-1]._version
     with enable_grad():
         outputs = func(*fresh)
     alone = isinstance(outputs, Tensor)
@@ -187,19 +194,15 @@ def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> li
         if len(like) != 1 or like[0]._data.size != 1:
             fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]})
         return [Tensor(1.0, dtype=like[0].dtype).reshape(like[0].shape)]
-    vs = (
-        list(v)
-        if (isinstance(v, (tuple, list)) and len(like) != 1)
-        or (isinstance(v, (tuple, list)) and isinstance(v[0], Tensor))
-        else [v]
-    )
-    vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=False)]
+    several = isinstance(v, (tuple, list)) and (len(like) != 1 or any(isinstance(d, Tensor) for d in v))
+    vs = list(v) if several else [v]
     if len(vs) != len(like):
         fail(ArgumentError, operation, f"needs one direction per {what}, but got {len(vs)} for {len(like)}")
+    vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=True)]
     for d, x in zip(vs, like, strict=True):
         if d.shape != x.shape:
             fail(ShapeError, operation, f"needs directions in the shapes of the {what}s", {what: x, "v": d})
-    return [d.astype(x.dtype) for d, x in zip(vs, like, strict=True)]
+    return [_steady(d).astype(x.dtype) for d, x in zip(vs, like, strict=True)]
 
 
 def _result(values: Sequence[Any], single: bool) -> Any:

@@ -68,13 +68,14 @@ MANIPULATION = [
     "matrix_transpose",
     "astype",
 ]
+# A rule uses zeros_like(x, dtype=..., shape=...) alone of these: what it makes must lie on the device of x.
 CREATION = ["asarray", "zeros", "full", "zeros_like", "arange"]
 LINEAR_ALGEBRA = ["matmul", "inv", "cholesky", "slogdet"]
 ADJOINTS = {
     "sum_to": "(x, shape): sums what broadcasting from shape had repeated; adjoint of broadcast_to",
     "pad": "(x, pad_width, value): a border of value; pad_width is ((before, after), ...) per axis",
     "scatter_add": "(x, index, shape): zeros of shape with x added at index; adjoint of x[index]",
-    "setitem": "(x, values, index): a copy of x with values at index, the last of repeated writes winning",
+    "setitem": "(x, values, index): a copy of x with values or a number at index; the last of repeated writes wins",
     "take_along_axis": "(x, indices, axis)",
     "put_along_axis": "(x, indices, shape, axis): zeros with x added at indices; adjoint of take_along_axis",
     "linear_scan": "(a, b, axis, reverse): h with h_t = a_t h_(t-1) + b_t along axis",

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import graph
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, shape_tuple
@@ -28,7 +29,8 @@ __all__ = [
 def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -> Any:
     """The array of a new tensor: what ``Tensor(value)`` and ``asarray`` hold.
 
-    Python floats (also in lists) become float32, Python integers int64; NumPy arrays keep their dtype.
+    Python floats (also in lists) become float32, Python integers int64, Python's complex numbers complex64; NumPy
+    arrays keep their dtype.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(value, Tensor):
@@ -47,14 +49,12 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         fail(ArgumentError, "Tensor", f"cannot make an array of this: {error}", {"value": value})
     if wanted is None:
         wanted = data.dtype
-        if (python and wanted == dtypes.float64 and not _holds_numpy(value)) or (
-            python and data.size == 0 and wanted == dtypes.float64
-        ):
-            wanted = dtypes.default_float
+        if python and (data.size == 0 or not _holds_numpy(value)):
+            wanted = {dtypes.float64: dtypes.default_float, dtypes.complex128: dtypes.complex64}.get(wanted, wanted)
     if wanted.kind not in "biufc" or data.dtype.kind not in "biufc":
         hint = "numbers only; a list of lists must be rectangular"
         fail(DTypeError, "Tensor", f"needs numbers, but got {data.dtype.name}", {"value": value}, hint)
-    dtypes.as_dtype(wanted)
+    wanted = dtypes.as_dtype(wanted.newbyteorder("="))
     if copy:
         return np.array(data, dtype=wanted, order="C")
     return data.astype(wanted, copy=False)
@@ -125,6 +125,7 @@ def _created(operation: str, data: Any, requires_grad: bool, device: str | None)
     check_device(operation, device)
     tensor = make_tensor(data)
     if requires_grad:
+        require_float(operation, tensor)
         graph.make_leaf(tensor)
     return tensor
 
@@ -184,14 +185,15 @@ def full(
     return _created("full", np.full(shape_tuple("full", shape), value, value.dtype), requires_grad, device)
 
 
-def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
-    """Zeros of the shape, dtype and device of ``x``.
+def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None, shape: Any = None) -> Tensor:
+    """Zeros of the shape, dtype and device of ``x``; ``dtype`` and ``shape`` replace its own.
 
     >>> zeros_like(Tensor([1, 2]))
     Tensor([0, 0], dtype=int64)
     """
     data = as_tensor(x)._data
-    return make_tensor(namespaces[type(data)].zeros(data.shape, data.dtype if dtype is None else _dtype(dtype)))
+    sizes = data.shape if shape is None else shape_tuple("zeros_like", shape)
+    return make_tensor(namespaces[type(data)].zeros(sizes, data.dtype if dtype is None else _dtype(dtype)))
 
 
 def ones_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:

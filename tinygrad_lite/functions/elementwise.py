@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from tinygrad_lite.autograd import record
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, operand
-from tinygrad_lite.autograd.rows import Row, row
+from tinygrad_lite.autograd.rows import Row, namespaces, row
 from tinygrad_lite.autograd.rules import elementwise as rules
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords
@@ -316,6 +316,9 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
         x2 = operand(x2)
     else:
         _, _, a, b = record.promoted(rules.WHERE, x1, x2)
+        if not isinstance(x1, Tensor) and not isinstance(x2, Tensor):  # numbers go where the condition is
+            xp = namespaces[type(condition._data)]
+            a, b = xp.asarray(a), xp.asarray(b)
         x1, x2 = holding(x1, a), holding(x2, b)
     result: Tensor = apply(rules.WHERE, (condition, x1, x2))
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
-from tinygrad_lite.functions.manipulation import astype
+from tinygrad_lite.functions.manipulation import astype, broadcast_to, reshape
 
 __all__ = [
     "getitem",
@@ -36,13 +36,15 @@ def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
             continue
         if isinstance(part, Tensor):
             array = part._data
+        elif type(part) is xp.array_type is not np.ndarray:
+            array = part  # a rule's own
         elif isinstance(part, (bool, np.bool_)):
             array = np.asarray(part)
         elif hasattr(part, "__index__") and not isinstance(part, np.ndarray):
             found.append(operator.index(part))
             continue
         else:
-            array = np.asarray(part)
+            array = np.array(part)  # a copy: backward reads it again, and its owner may write to it until then
             if array.size == 0 and not isinstance(part, np.ndarray):
                 array = array.astype(np.int64)  # an empty list names nothing
         if array.dtype.kind not in "biu":
@@ -58,7 +60,7 @@ def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _refuse_index(operation: str, x: Tensor, index: Any, error: Exception) -> None:
+def _refuse_index(operation: str, x: Tensor, index: Any, error: Exception) -> NoReturn:
     text = str(error)
     fail(IndexingError, operation, f"got an index that does not fit: {text}", {"x": x})
 
@@ -84,7 +86,6 @@ def getitem(x: Any, index: Any, /) -> Tensor:
         return apply(rules.GETITEM, (x,), (parts,))
     except ShapeError as error:
         _refuse_index("getitem", x, index, error.__context__ or error)  # type: ignore[arg-type]
-        raise
 
 
 def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
@@ -98,33 +99,46 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
     x = as_tensor(x)
     parts = _index("setitem", index, x)
     values = _cast_like("setitem", values, x)
-    _check_assignment(x, values, parts)
+    spare = _check_assignment(x, values, parts)
+    if spare:  # leading axes of size one, which NumPy's assignment allows and broadcasting does not undo
+        values = reshape(values, values._data.shape[spare:])
     return apply(rules.SETITEM, (x, values), (parts,))
 
 
 def _cast_like(operation: str, values: Any, x: Tensor) -> Tensor:
-    values = as_tensor(values)
     dtype = x._data.dtype
+    if type(values) in (float, int, bool) and not (type(values) is float and dtype.kind in "biu"):
+        return make_tensor(namespaces[type(x._data)].full((), values, dtype))
+    values = as_tensor(values)
     if values._data.dtype.kind == "f" and dtype.kind in "biu":
         hint = "make x a float tensor first: x.astype(float)"
         fail(DTypeError, operation, "cannot put floats into integers", {"x": x, "values": values}, hint)
     return astype(values, dtype)
 
 
-def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...]) -> None:
+def _selected_shape(operation: str, x: Tensor, shape: tuple[int, ...], parts: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape of what the index selects from an array of ``shape`` on the device of ``x``."""
+    xp = namespaces[type(x._data)]
     try:
-        target = np.broadcast_to(np.empty((), np.int8), x._data.shape)[parts].shape
+        selected = xp.broadcast_to(xp.zeros((), "bool"), shape)[parts]
     except IndexError as error:
-        _refuse_index("setitem", x, parts, error)
+        _refuse_index(operation, x, parts, error)
+    return selected.shape  # type: ignore[no-any-return]
+
+
+def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...]) -> int:
+    """How many leading axes ``values`` has beyond the indexed part; all must be of size one."""
+    target = _selected_shape("setitem", x, x._data.shape, parts)
     own = values._data.shape
-    lead = len(own) - len(target)
-    stretched = own[max(lead, 0) :]
-    fits = all(n == 1 for n in own[: max(lead, 0)]) and all(
+    spare = max(len(own) - len(target), 0)
+    stretched = own[spare:]
+    fits = all(n == 1 for n in own[:spare]) and all(
         n in (1, m) for n, m in zip(stretched, target[len(target) - len(stretched) :], strict=True)
     )
     if not fits:
         need = f"needs values that broadcast to the shape {target} of the indexed part"
         fail(ShapeError, "setitem", need, {"x": x, "values": values})
+    return spare
 
 
 def assign(x: Tensor, index: Any, values: Any) -> None:
@@ -162,10 +176,7 @@ def scatter_add(x: Any, index: Any, shape: Any, /) -> Tensor:
     """
     x, sizes = as_tensor(x), shape_tuple("scatter_add", shape)
     parts = _index("scatter_add", index, x)
-    try:
-        target = np.broadcast_to(np.empty((), np.int8), sizes)[parts].shape
-    except IndexError as error:
-        _refuse_index("scatter_add", x, index, error)
+    target = _selected_shape("scatter_add", x, sizes, parts)
     if target != x._data.shape:
         need = f"needs x in the shape {target} that the index selects from {sizes}"
         fail(ShapeError, "scatter_add", need, {"x": x})
@@ -185,13 +196,26 @@ def _indices(operation: str, indices: Any, x: Tensor, size: int) -> Tensor:
     return make_tensor(data) if indices._node is not None else indices
 
 
+def _matched(x: Tensor, indices: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    """Both broadcast to one shape, except along ``axis``."""
+    own, other = x._data.shape, indices._data.shape
+    if all(n == m or k == axis for k, (n, m) in enumerate(zip(own, other, strict=True))):
+        return x, indices
+    wide = [m if n == 1 else n for n, m in zip(own, other, strict=True)]
+    if any(m not in (1, wide[k]) for k, m in enumerate(other) if k != axis):
+        need = "needs indices that broadcast against x on every axis but the given one"
+        fail(ShapeError, "take_along_axis", need, {"x": x, "indices": indices})
+    before, after = wide[:axis], wide[axis + 1 :]
+    return broadcast_to(x, (*before, own[axis], *after)), broadcast_to(indices, (*before, other[axis], *after))
+
+
 @checked_keywords
 def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
     """Picks x[..., indices, ...] along ``axis``, one index per position of the other axes.
 
     Args:
         x: any shape.
-        indices: integers, with as many axes as x.
+        indices: integers, with as many axes as x. Axes of size one, here or in x, broadcast, except ``axis``.
         axis: the axis that the indices count along.
 
     >>> take_along_axis(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1], [0]]), axis=1)
@@ -203,6 +227,7 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
     indices = _indices("take_along_axis", indices, x, x._data.shape[number])
     if indices._data.ndim != x._data.ndim:
         fail(ShapeError, "take_along_axis", "needs indices with the axes of x", {"x": x, "indices": indices})
+    x, indices = _matched(x, indices, number)
     return apply(rules.TAKE_ALONG_AXIS, (x, indices), (number,))
 
 

@@ -93,9 +93,15 @@ def cross_entropy(
     if reduction == "mean" and labels.size == 0:
         fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
     plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
-    if plain and not (isinstance(labels, np.ndarray) and (labels == ignore_index).any()):
+    if plain and isinstance(labels, np.ndarray) and not (labels == ignore_index).any():
         losses: Tensor = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target))
         return _reduced(losses, reduction)
+    target = _counted("cross_entropy", logits, target, ignore_index, reduction)
+    if plain:  # nothing is known of labels on another device
+        counts = target != ignore_index
+        losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)))
+        losses = where(counts, losses, 0.0)
+        return sum(losses) / sum(astype(counts, data.dtype)) if reduction == "mean" else _reduced(losses, reduction)
     axis = 1 if data.ndim > 1 else 0
     return _weighted_nll(
         "cross_entropy", log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing
@@ -123,6 +129,7 @@ def nll_loss(
     if reduction == "mean" and target._data.size == 0:
         named = {"input": log_p, "target": target}
         fail(ArgumentError, "nll_loss", "needs at least one sample to take the mean of", named)
+    target = _counted("nll_loss", log_p, target, ignore_index, reduction)
     return _weighted_nll("nll_loss", log_p, target, weight, ignore_index, reduction, 0.0)
 
 
@@ -138,13 +145,22 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
         hint = "labels are one-hot; pass class numbers: target.argmax(1)" if labels.shape == data.shape else ""
         fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
     classes = data.shape[1 if data.ndim > 1 else 0]
-    if labels.size:
+    if labels.size and isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:  # the slow look only when something is out of range
             wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
             if wrong.size:
                 need = f"needs class numbers from 0 to {classes - 1}, but got {int(wrong.ravel()[0])}"
                 fail(ArgumentError, operation, need, named)
+
+
+def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor:
+    """Class numbers that can be compared with ``ignore_index``, not all of them ignored under ``"mean"``."""
+    labels = target._data
+    if reduction == "mean" and isinstance(labels, np.ndarray) and (labels == ignore_index).all():
+        named = {"input": logits, "target": target}
+        fail(ArgumentError, operation, "needs a sample that is not ignored to take the mean of", named)
+    return astype(target, "int64") if labels.dtype.kind == "u" else target  # -100 is no unsigned number
 
 
 def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
@@ -201,7 +217,7 @@ def _cross_entropy_with_probabilities(
     if target._data.shape != data.shape:
         hint = "class numbers must be integers: target.astype(int)"
         fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
-    if bool(np.isnan(np.asarray(target._data)).any()):
+    if isinstance(target._data, np.ndarray) and bool(np.isnan(target._data).any()):
         fail(ArgumentError, "cross_entropy", "needs probabilities, but the target holds NaN", named)
     axis = 1 if data.ndim > 1 else 0
     classes = data.shape[axis]

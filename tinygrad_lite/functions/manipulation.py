@@ -185,7 +185,7 @@ def _together(operation: str, arrays: Sequence[Any]) -> list[Tensor]:
         fail(ArgumentError, operation, "needs at least one tensor")
     dtype = tensors[0]._data.dtype
     for t in tensors[1:]:
-        dtype = dtypes.result_type(dtype, t._data.dtype)
+        dtype = dtypes.promote(dtype, t._data.dtype)
     return [astype(t, dtype) for t in tensors]
 
 

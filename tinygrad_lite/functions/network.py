@@ -84,7 +84,7 @@ def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = No
     if bias is not None and bias._data.shape != w.shape[:1]:
         need = f"needs a bias of shape {w.shape[:1]}"
         fail(ShapeError, "linear", need, {"x": x, "weight": weight, "bias": bias})
-    if x._data.dtype is not w.dtype or (bias is not None and bias._data.dtype is not w.dtype):
+    if x._data.dtype != w.dtype or (bias is not None and bias._data.dtype != w.dtype):
         hint = f'x.astype("{w.dtype.name}")'
         fail(DTypeError, "linear", "needs one dtype", {"x": x, "weight": weight, "bias": bias}, hint)
     if activation not in (None, "relu", "tanh", "sigmoid"):

@@ -68,7 +68,10 @@ class _Ordered(Module):
     def append(self, module: Module) -> Any:
         """Add a module at the end and return the container."""
         _require_module(self, module)
-        self.add_module(str(len(self)), module)
+        number = len(self)
+        while str(number) in self.__dict__:  # a slice keeps the names of its modules
+            number += 1
+        self.add_module(str(number), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:

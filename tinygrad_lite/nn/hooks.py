@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_lite.autograd.graph import Hooks, Tensor, mode
@@ -37,25 +38,26 @@ class _Watch:
     """One call of a module with backward hooks: collects the gradients that pass its two borders.
 
     Clones mark the borders, so that a gradient seen there is what this call alone contributes, whoever else
-    uses the same tensor.
+    uses the same tensor. The hooks run when the last gradient has arrived at the inputs, or at the outputs
+    where only data came in.
     """
 
     def __init__(self, module: Module, hooks: list[Any]) -> None:
         self.module, self.hooks = module, hooks
-        self.grad_output: list[Tensor | None] = []
-        self.grad_input: list[Tensor | None] = []
-        self.awaited = 0  # how many inputs wait for a gradient
+        self.arrived_in: dict[int, Tensor] = {}
+        self.arrived_out: dict[int, Tensor] = {}
+        self.awaited_in = self.awaited_out = 0  # how many inputs and outputs wait for a gradient
+        self.args = self.results = 0
 
     def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        self.grad_input = [None] * len(args)
         marked = []
         for i, x in enumerate(args):
             if isinstance(x, Tensor) and x.requires_grad:
                 x = x.clone()
-                x.register_hook(lambda g, i=i: self._at_input(i, g))
-                self.awaited += 1
+                x.register_hook(functools.partial(self._at_input, i))
+                self.awaited_in += 1
             marked.append(x)
-        self.waiting = self.awaited
+        self.args = len(args)
         return tuple(marked)
 
     def outputs(self, output: Any) -> Any:
@@ -64,37 +66,42 @@ class _Watch:
         if not all(isinstance(y, Tensor) for y in outputs):
             need = "with a full backward hook needs a forward that returns a tensor or a tuple of tensors"
             fail(ArgumentError, type(self.module).__name__, need, {"returned": output})
-        self.grad_output = [None] * len(outputs)
         for i, y in enumerate(outputs):
             if y.requires_grad:
                 outputs[i] = y = y.clone()
-                y.register_hook(lambda g, i=i: self._at_output(i, g))
+                y.register_hook(functools.partial(self._at_output, i))
+                self.awaited_out += 1
+        self.results = len(outputs)
         if several:
             return tuple(outputs) if isinstance(output, tuple) else outputs
         return outputs[0]
 
     def _at_output(self, i: int, g: Tensor) -> None:
-        self.grad_output[i] = g
-        if not self.awaited:  # only data came in: there is no later moment
+        self.arrived_out[i] = g
+        if not self.awaited_in and len(self.arrived_out) == self.awaited_out:
             self._run()
 
     def _at_input(self, i: int, g: Tensor) -> Tensor | None:
-        self.grad_input[i] = g
-        self.waiting -= 1
-        if self.waiting:
+        self.arrived_in[i] = g
+        if len(self.arrived_in) < self.awaited_in:
             return None
-        self.waiting = self.awaited  # a retained graph may be walked again
-        changed = self._run()
-        return changed[i] if self.awaited == 1 else None
+        grad_input = self._run()
+        return grad_input[i] if self.awaited_in == 1 else None
 
     def _run(self) -> tuple[Any, ...]:
-        grad_input = tuple(self.grad_input)
+        """Call the hooks, and forget the gradients: a retained graph may be walked again."""
+        grad_input: tuple[Any, ...] = tuple(self.arrived_in.get(i) for i in range(self.args))
+        grad_output = tuple(self.arrived_out.get(i) for i in range(self.results))
+        self.arrived_in, self.arrived_out = {}, {}
         for hook in self.hooks:
-            changed = hook(self.module, grad_input, tuple(self.grad_output))
+            changed = hook(self.module, grad_input, grad_output)
             if changed is None:
                 continue
-            if self.awaited != 1:
+            if self.awaited_in != 1:
                 need = "cannot replace grad_input unless exactly one argument requires a gradient"
                 fail(ArgumentError, "full backward hook", need, {}, "return None, or use Tensor.register_hook")
-            grad_input = changed if isinstance(changed, tuple) else (changed,)
+            if not isinstance(changed, tuple) or len(changed) != self.args:
+                need = f"needs to return None or a tuple of {self.args} like grad_input"
+                fail(ArgumentError, "full backward hook", need, {"returned": changed})
+            grad_input = changed
         return grad_input

@@ -8,6 +8,7 @@ the tensor, outside the graph, and return it.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -42,11 +43,22 @@ def _checked(operation: str, tensor: Tensor) -> Tensor:
     return tensor
 
 
+def _filled(operation: str, tensor: Tensor, values: Any) -> Tensor:
+    write(_checked(operation, tensor), values)
+    return tensor
+
+
 def _fans(operation: str, tensor: Tensor) -> tuple[int, int]:
     """(m, n) = (fan_in, fan_out)."""
     shape = _checked(operation, tensor).shape
     if len(shape) < 2:
-        fail(ShapeError, operation, "needs a weight of shape (out, in, ...)", {"tensor": tensor}, "use uniform_ for biases")
+        fail(
+            ShapeError,
+            operation,
+            "needs a weight of shape (out, in, ...)",
+            {"tensor": tensor},
+            "use uniform_ for biases",
+        )
     window = math.prod(shape[2:])
     return shape[1] * window, shape[0] * window
 
@@ -111,9 +123,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     >>> constant_(zeros(2), 0.5)
     Tensor([0.5, 0.5])
     """
-    _checked("constant_", tensor)
-    write(tensor, val)
-    return tensor
+    return _filled("constant_", tensor, val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -122,7 +132,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     >>> zeros_(Tensor([1.0, 2.0]))
     Tensor([0., 0.])
     """
-    return constant_(tensor, 0.0)
+    return _filled("zeros_", tensor, 0.0)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -131,7 +141,7 @@ def ones_(tensor: Tensor) -> Tensor:
     >>> ones_(Tensor([0.0, 2.0]))
     Tensor([1., 1.])
     """
-    return constant_(tensor, 1.0)
+    return _filled("ones_", tensor, 1.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -144,8 +154,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if len(_checked("eye_", tensor).shape) != 2:
         fail(ShapeError, "eye_", "needs a matrix", {"tensor": tensor})
-    write(tensor, np.eye(*tensor.shape))
-    return tensor
+    return _filled("eye_", tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 # --- scaled to the sizes of the layer -----------------------------------------------------------------
@@ -218,9 +227,7 @@ def _kaiming_std(operation: str, tensor: Tensor, a: float, mode: str, nonlineari
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fans[mode], 1))
 
 
-def kaiming_uniform_(
-    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
-) -> Tensor:
+def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Fill with U(-b, b), b = gain * sqrt(3 / fan): keeps the variance through ReLU layers (He et al. 2015).
 
     Args:
@@ -237,9 +244,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(
-    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
-) -> Tensor:
+def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Fill from N(0, s^2), s = gain / sqrt(fan) (He et al. 2015); arguments as for ``kaiming_uniform_``.
 
     >>> from tinygrad_lite import zeros

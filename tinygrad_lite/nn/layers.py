@@ -48,9 +48,7 @@ class Linear(Module):
         super().__init__()
         self.in_features = positive("Linear", "in_features", in_features)
         self.out_features = positive("Linear", "out_features", out_features)
-        kind = dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
-        if not dtypes.is_float(kind):
-            fail(DTypeError, "Linear", f"needs a floating-point dtype, but got {kind.name}")
+        kind = floating_dtype("Linear", dtype)
         self.weight = Parameter(zeros((self.out_features, self.in_features), kind))
         self.bias = Parameter(zeros(self.out_features, kind)) if bias else None
         self.reset_parameters()
@@ -147,3 +145,11 @@ def positive(operation: str, name: str, value: Any) -> int:
     if number < 1:
         fail(ArgumentError, operation, f"needs {name} of at least 1, but got {number}")
     return number
+
+
+def floating_dtype(operation: str, dtype: dtypes.DTypeLike) -> dtypes.DType:
+    """The dtype of a layer's parameters; None is float32."""
+    kind = dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
+    if not dtypes.is_float(kind):
+        fail(DTypeError, operation, f"needs a floating-point dtype, but got {kind.name}")
+    return kind

@@ -102,7 +102,8 @@ class Module:
         """Call ``hook(module, grad_input, grad_output)`` in the backward pass, with tuples of gradients.
 
         ``grad_input`` has one entry per positional argument, None where no gradient is wanted. Where there is
-        one such argument, the tuple that the hook returns replaces ``grad_input``.
+        one such argument, the tuple that the hook returns replaces ``grad_input``. The hook runs once per
+        call, when all gradients have arrived; an input or output without any in this pass keeps it from running.
         """
         return self._hooks.add((hooks.BACKWARD, hook))  # type: ignore[arg-type]
 
@@ -113,10 +114,12 @@ class Module:
         if isinstance(value, (Parameter, Module)):
             if "_hooks" not in own:
                 self._not_initialised()
-            _check_name(type(self).__name__, name)
+            _check_name(type(self), name)
             own["_buffers"].pop(name, None)
         elif value is not None and not isinstance(value, Tensor) and name in own.get("_buffers", ()):
-            fail(DTypeError, f"{type(self).__name__}.{name}", "is a buffer and needs a tensor or None", {"value": value})
+            fail(
+                DTypeError, f"{type(self).__name__}.{name}", "is a buffer and needs a tensor or None", {"value": value}
+            )
         elif isinstance(value, Tensor) and isinstance(own.get(name), Parameter):
             hint = f"wrap it: Parameter(value); or write into it under no_grad(): module.{name}[...] = value"
             need = "is a parameter and needs a Parameter or None"
@@ -147,7 +150,7 @@ class Module:
         """Add a parameter under a name that need not be a Python identifier."""
         self._check_new(name)
         if param is not None and not isinstance(param, Parameter):
-            fail(DTypeError, "register_parameter", "needs a Parameter or None", {name: param})
+            fail(DTypeError, "register_parameter", "needs a Parameter or None", {"param": param})
         setattr(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -161,7 +164,7 @@ class Module:
         if name not in self._buffers:
             self._check_new(name)
         if tensor is not None and not isinstance(tensor, Tensor):
-            fail(DTypeError, "register_buffer", "needs a tensor or None", {name: tensor})
+            fail(DTypeError, "register_buffer", "needs a tensor or None", {"tensor": tensor})
         self._buffers[name] = bool(persistent)
         setattr(self, name, tensor)
 
@@ -170,13 +173,13 @@ class Module:
         if not isinstance(self.__dict__.get(name), Module):
             self._check_new(name)
         if module is not None and not isinstance(module, Module):
-            fail(DTypeError, "add_module", "needs a Module or None", {name: module})
+            fail(DTypeError, "add_module", "needs a Module or None", {"module": module})
         setattr(self, name, module)
 
     def _check_new(self, name: str) -> None:
         if "_hooks" not in self.__dict__:
             self._not_initialised()
-        _check_name(type(self).__name__, name)
+        _check_name(type(self), name)
         if name in self.__dict__ and self.__dict__[name] is not None:
             fail(ArgumentError, type(self).__name__, f"has an attribute {name!r} already")
 
@@ -327,9 +330,13 @@ class Module:
         dtype = dtypes.as_dtype(target)
         if not dtypes.is_float(dtype):
             fail(DTypeError, "to", f"needs a floating-point dtype, but got {dtype.name}")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if dtypes.is_float(tensor.dtype) and tensor.dtype != dtype:
-                convert(tensor, dtype)
+        for parameter in self.parameters():
+            if parameter.dtype != dtype:
+                convert(parameter, dtype)
+        for module in self.modules():
+            for name, buffer in list(module.named_buffers(recurse=False)):
+                if dtypes.is_float(buffer.dtype):
+                    setattr(module, name, buffer.astype(dtype))
         return self
 
     def float(self: M) -> M:
@@ -353,7 +360,7 @@ class Module:
         >>> list(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).state_dict())[:4]
         ['0.weight', '0.bias', '1.weight', '1.bias']
         """
-        return {prefix + name: Tensor(tensor.detach()) for name, tensor in state.entries(self)}
+        return {prefix + name: Tensor(tensor) for name, tensor in state.entries(self)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> state.IncompatibleKeys:
         """Copy values by name into the parameters and buffers; all or, if anything does not fit, nothing.
@@ -391,11 +398,13 @@ class Module:
         return f"{type(self).__name__}({extra}\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _check_name(owner: str, name: Any) -> None:
-    """Names become parts of dotted paths, and must not hide what a Module can do."""
+def _check_name(owner: type[Module], name: Any) -> None:
+    """Names become parts of dotted paths, and must not hide what the class can do."""
+    kind = owner.__name__
     if not isinstance(name, str):
-        fail(DTypeError, owner, f"needs a string as attribute name, but got {name!r}")
+        fail(DTypeError, kind, f"needs a string as attribute name, but got {name!r}")
     if name == "" or "." in name:
-        fail(ArgumentError, owner, f"needs an attribute name that is not empty and has no dot, but got {name!r}")
-    if hasattr(Module, name) or name in ("training", "_buffers", "_hooks"):
-        fail(ArgumentError, owner, f"cannot have an attribute {name!r}, because every Module has one", {}, "choose another name")
+        fail(ArgumentError, kind, f"needs an attribute name that is not empty and has no dot, but got {name!r}")
+    if callable(getattr(owner, name, None)) or name in ("training", "_buffers", "_hooks"):
+        need = f"cannot have an attribute {name!r}, because every {kind} has one"
+        fail(ArgumentError, kind, need, {}, "choose another name")

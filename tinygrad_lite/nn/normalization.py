@@ -6,10 +6,10 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, no_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.creation import ones, zeros
-from tinygrad_lite.functions.elementwise import maximum, sqrt
+from tinygrad_lite.functions.elementwise import maximum, sqrt, square
 from tinygrad_lite.functions.manipulation import reshape
 from tinygrad_lite.functions.network import batch_norm
-from tinygrad_lite.nn.layers import positive
+from tinygrad_lite.nn.layers import floating_dtype, positive
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.parameter import Parameter
 
@@ -63,7 +63,7 @@ class BatchNorm1d(Module):
             fail(ArgumentError, "BatchNorm1d", f"needs a momentum from 0 to 1, or None, but got {momentum}")
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        kind = dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
+        kind = floating_dtype("BatchNorm1d", dtype)
         self.weight = Parameter(ones(self.num_features, kind)) if affine else None
         self.bias = Parameter(zeros(self.num_features, kind)) if affine else None
         self.register_buffer("running_mean", zeros(self.num_features, kind) if track_running_stats else None)
@@ -103,8 +103,9 @@ class BatchNorm1d(Module):
             batches = self.num_batches_tracked + 1
             share = 1.0 / batches.item() if self.momentum is None else self.momentum
             # 1/sigma^2 = delta + variance came out of the forward pass. Rounding may leave less than delta.
-            biased = maximum(1.0 / (rstd * rstd) - self.eps, 0.0)
-            unbiased = biased * (count / (count - 1))
+            # Float64, because the square of a float16 would overflow.
+            biased = maximum(1.0 / square(rstd.astype("float64")) - self.eps, 0.0)
+            unbiased = (biased * (count / (count - 1))).astype(variance.dtype)
             moved = mean * (1.0 - share) + batch_mean * share, variance * (1.0 - share) + unbiased * share
             (self.running_mean, self.running_var), self.num_batches_tracked = moved, batches
 

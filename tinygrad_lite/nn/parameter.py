@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Leaf, Tensor, make_leaf
+from tinygrad_lite.autograd.record import require_float
 
 __all__ = ["Parameter"]
 
@@ -29,7 +30,10 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        super().__init__(data, requires_grad=requires_grad)
+        super().__init__(data)
+        if requires_grad:
+            require_float("Parameter", self)
+            self.requires_grad = True
 
     def __repr__(self) -> str:
         longer = len("Parameter") - len("Tensor")
@@ -60,4 +64,3 @@ def convert(tensor: Tensor, dtype: dtypes.DType) -> None:
         renewed.hooks, renewed.after = leaf.hooks, leaf.after
         if grad is not None:
             tensor.grad = grad.detach().astype(dtype)
-

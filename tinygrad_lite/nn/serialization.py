@@ -7,13 +7,15 @@ it can run code. A file that breaks the format anywhere is refused before any te
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -92,7 +94,14 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
 
     Raises:
         DTypeError: for a name, a value or metadata of the wrong kind, and for complex128.
-        ArgumentError: for the name ``__metadata__``, which the format keeps for itself.
+        ArgumentError: for the name ``__metadata__``, which the format keeps for itself, and for a path in a
+            folder that does not exist.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file({"x": Tensor([1.0, 2.0])}, folder + "/x.safetensors", {"epoch": "3"})
+    ...     load_file(folder + "/x.safetensors"), load_metadata(folder + "/x.safetensors")
+    ({'x': Tensor([1., 2.])}, {'epoch': '3'})
     """
     arrays = _arrays(tensors)
     # Large element sizes first: each tensor then starts at a multiple of its own element size.
@@ -113,6 +122,8 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
         }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        fail(ArgumentError, "save_file", "needs a path in a folder that exists", {"path": os.fspath(path)})
     temporary = f"{os.fspath(path)}.{secrets.token_hex(4)}.tmp"
     try:
         with open(temporary, "xb") as file:
@@ -137,7 +148,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if name == "__metadata__":
             fail(ArgumentError, "save_file", "cannot name a tensor '__metadata__'", {}, "pass metadata= instead")
         if not isinstance(value, (Tensor, np.ndarray)):
-            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is none", {name: value})
+            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is none", {"value": value})
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         if array.dtype not in _NAMES:
             fail(DTypeError, "save_file", f"cannot store {array.dtype.name}, which the format lacks", {name: value})
@@ -181,18 +192,22 @@ def load_file(path: PathLike) -> dict[str, Tensor]:
     Raises:
         DataNotFoundError: if there is no such file.
         DataError: if it is damaged, not in the format, or holds a type that NumPy lacks, such as BF16.
+
+    ``save_file`` shows an example.
     """
     with _opened("load_file", path) as file:
         entries, _, start = _read_header("load_file", path, file)
         tensors = {}
         for entry in entries:
-            array = np.empty(entry.shape, entry.dtype.newbyteorder("<"))
+            array = np.empty(entry.shape, entry.dtype)
             file.seek(start + entry.begin)
-            if file.readinto(array.reshape(-1).view(np.uint8).data) != entry.end - entry.begin:  # type: ignore[attr-defined]
+            if file.readinto(array.reshape(-1).view(np.uint8).data) != entry.end - entry.begin:
                 _refuse("load_file", path, f"it ends within {entry.name!r}")
             if entry.dtype == dtypes.bool_ and (array.view(np.uint8) > 1).any():
                 _refuse("load_file", path, f"{entry.name!r} holds bools other than 0 and 1")
-            tensors[entry.name] = make_tensor(array.astype(entry.dtype, copy=False))
+            if sys.byteorder == "big":
+                array.byteswap(inplace=True)
+            tensors[entry.name] = make_tensor(array)
         return tensors
 
 
@@ -209,14 +224,14 @@ def load_metadata(path: PathLike) -> dict[str, str]:
         return _read_header("load_metadata", path, file)[1]
 
 
-def _opened(operation: str, path: PathLike) -> BinaryIO:
+def _opened(operation: str, path: PathLike) -> io.BufferedReader:
     try:
         return open(path, "rb")
     except (FileNotFoundError, IsADirectoryError):
         fail(DataNotFoundError, operation, "needs a safetensors file", {"path": os.fspath(path)})
 
 
-def _refuse(operation: str, path: PathLike, reason: str, hint: str = "") -> None:
+def _refuse(operation: str, path: PathLike, reason: str, hint: str = "") -> NoReturn:
     need = f"needs a valid safetensors file, but {reason}"
     fail(DataError, operation, need, {"path": os.fspath(path)}, hint)
 
@@ -225,7 +240,7 @@ class _Damaged(Exception):
     """Says what is wrong with a header."""
 
 
-def _read_header(operation: str, path: PathLike, file: BinaryIO) -> tuple[list[_Entry], dict[str, str], int]:
+def _read_header(operation: str, path: PathLike, file: io.BufferedReader) -> tuple[list[_Entry], dict[str, str], int]:
     """The entries, the metadata, and where in the file the elements begin, once all of it is proven sound."""
     size = os.fstat(file.fileno()).st_size
     try:
@@ -247,10 +262,8 @@ def _read_header(operation: str, path: PathLike, file: BinaryIO) -> tuple[list[_
         entries = [_entry(name, place) for name, place in header.items()]
         _check_places(entries, size - 8 - length)
     except _Damaged as damage:
-        reason = str(damage)
-    else:
-        return entries, metadata, 8 + length
-    fail(DataError, operation, f"needs a valid safetensors file, but {reason}", {"path": os.fspath(path)})
+        _refuse(operation, path, str(damage))
+    return entries, metadata, 8 + length
 
 
 def _parse(text: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.errors import DTypeError, StateError, fail
 from tinygrad_lite.nn.parameter import Parameter, write
 
@@ -48,7 +48,11 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
     if differing or (strict and (missing or unexpected)):
         _refuse(module, state, targets, missing if strict else [], unexpected if strict else [], differing)
     for name, value in values.items():
-        write(targets[name], value)
+        path, _, attribute = name.rpartition(".")
+        if isinstance(targets[name], Parameter):
+            write(targets[name], value)
+        else:  # whoever holds the old buffer keeps its value
+            setattr(module.get_submodule(path), attribute, make_tensor(value.copy()))
     return IncompatibleKeys(missing, unexpected)
 
 
@@ -57,7 +61,7 @@ def _array(name: str, value: Any) -> Any:
     if isinstance(value, Tensor):
         return value._data if value._version is None else value._data.copy()
     if not hasattr(value, "__array__"):
-        fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {name: value})
+        fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {"value": value})
     return Tensor(value)._data
 
 
@@ -80,7 +84,13 @@ def _refuse(
         hint = f'convert the module first: module.to("{Tensor(state[differing[0]]).dtype.name}")'
     elif missing and unexpected and not differing:
         hint = "was it saved from another model, or under a prefix?"
-    fail(StateError, "load_state_dict", f"needs the state of this {type(module).__name__}, but found {found}", operands, hint)
+    fail(
+        StateError,
+        "load_state_dict",
+        f"needs the state of this {type(module).__name__}, but found {found}",
+        operands,
+        hint,
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -31,9 +31,9 @@ def summary(model: Module, input_shape: Sequence[int], dtype: dtypes.DTypeLike =
 
     >>> from tinygrad_lite import nn
     >>> print(summary(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), (1, 28, 28)))
-    layer                output    parameters
-    0  Flatten()         (1, 784)           0
-    1  Linear(784 -> 10) (1, 10)        7,850
+    layer                 output    parameters
+    0  Flatten()          (1, 784)           0
+    1  Linear(784 -> 10)  (1, 10)        7,850
     7,850 parameters, all trainable, 30.7 KiB
     """
     shape = shape_tuple("summary", input_shape)
@@ -78,9 +78,7 @@ def _table(rows: list[tuple[str, str, str, str]]) -> list[str]:
     names = max((len(row[0]) for row in rows[1:]), default=0)
     labels = [rows[0][0]] + [f"{name:<{names}}  {text}" if names else text for name, text, _, _ in rows[1:]]
     widths = [max(map(len, labels)), max(len(row[2]) for row in rows), max(len(row[3]) for row in rows)]
-    return [
-        f"{label:<{widths[0]}} {row[2]:<{widths[1]}} {row[3]:>{widths[2]}}" for label, row in zip(labels, rows)
-    ]
+    return [f"{label:<{widths[0]}}  {row[2]:<{widths[1]}}  {row[3]:>{widths[2]}}" for label, row in zip(labels, rows)]
 
 
 def _totals(parameters: list[Any]) -> str:

@@ -7,99 +7,18 @@ and were stepped equally often. Usually that is one run for the whole model.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_lite.autograd.arena import Arena, aligned_zeros, arenas_of, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
-from tinygrad_lite.autograd.transforms import adopt_grad, release_grad
-from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, ShapeError, StateError, fail
-
-# --- settings -------------------------------------------------------------------------------------------
-
-
-class Limit(NamedTuple):
-    """What a setting of an optimiser may be."""
-
-    meaning: str  # completes "needs lr to be ..."
-    convert: Callable[[Any], Any]  # the value to use, or None if it is refused
-
-
-def number(low: float = -math.inf, below: float = math.inf, meaning: str = "a finite number") -> Limit:
-    """A finite number with ``low <= x < below``."""
-
-    def convert(value: Any) -> float | None:
-        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-            return None
-        value = value if type(value) in (int, float) else float(value)
-        return value if math.isfinite(value) and low <= value < below else None
-
-    return Limit(meaning, convert)
-
-
-NON_NEGATIVE = number(0, meaning="a finite number >= 0")
-FRACTION = number(0, 1, "a number from 0 on and below 1")
-FLAG = Limit("True or False", lambda value: bool(value) if isinstance(value, (bool, np.bool_)) else None)
-
-# What PyTorch keeps in a group besides the settings. Its choices between implementations mean nothing here.
-_LABELS = ("params", "initial_lr", "name")
-_IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay", "amsgrad")
-
-
-# --- runs -----------------------------------------------------------------------------------------------
-
-
-class Run:
-    """Parameters of one group, end to end in memory: what one flat update works on.
-
-    Attributes:
-        group: the settings.
-        values, grads: 1-D, in place; the gradients are not to be written.
-        step: how often these parameters were stepped, this time included.
-        names: the state arrays that they have so far.
-    """
-
-    __slots__ = ("_arrays", "_flat", "_slice", "grads", "group", "names", "records", "step", "tensors", "values")
-
-    def __init__(
-        self, group: dict[str, Any], arena: Arena, where: slice, flat: dict[str, Array], records: list[Record]
-    ) -> None:
-        self.group, self.records = group, records
-        self.values, self.grads = arena.values[where], arena.grads[where]
-        self.step, self.names = records[0].step, records[0].names
-        self.tensors = [record.tensor for record in records]
-        self._flat, self._slice = flat, where
-        self._arrays: dict[str, Array] = {}
-
-    def state(self, name: str) -> Array:
-        """The state array ``name`` of these parameters, 1-D; zeros when first asked for."""
-        array = self._arrays.get(name)
-        if array is None:
-            if name not in self._flat:
-                whole = self.records[0].slot[0].values
-                self._flat[name] = aligned_zeros(whole.dtype, whole.size)
-            array = self._arrays[name] = self._flat[name][self._slice]
-            if name not in self.names:
-                self.names = (*self.names, name)
-        return array
-
-
-class Record:
-    """One parameter: where its values were last seen, how often it was stepped, which state it has."""
-
-    __slots__ = ("names", "slot", "step", "tensor")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-        self.slot: Any = None
-        self.step = 0
-        self.names: tuple[str, ...] = ()
-
-
-# --- the base class -------------------------------------------------------------------------------------
+from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, release_grad
+from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.optim.runs import Record, Run
+from tinygrad_lite.optim.settings import Limit, check_parameter, checked, listed, refuse_repeated
+from tinygrad_lite.optim.state import parse
 
 
 class Optimizer:
@@ -120,8 +39,10 @@ class Optimizer:
         GradientError: a tensor is not a leaf that requires a gradient.
 
     >>> import tinygrad_lite as tgl
+    >>> from tinygrad_lite.optim.settings import NON_NEGATIVE
     >>> class SignDescent(Optimizer):
     ...     limits = {"lr": NON_NEGATIVE}
+    ...
     ...     def update(self, run):
     ...         run.values -= run.group["lr"] * np.sign(run.grads)
     >>> x = tgl.Tensor([3.0, -4.0], requires_grad=True)
@@ -132,18 +53,21 @@ class Optimizer:
     Tensor([ 2.5, -3.5], requires_grad=True)
     """
 
-    limits: ClassVar[Mapping[str, Limit]] = {}
+    limits: ClassVar[Mapping[str, Limit]] = {}  #: what each setting may be
+    arrays: ClassVar[tuple[str, ...]] = ()  #: all state arrays that there may be
     counts_steps: ClassVar[bool] = True  #: whether ``step`` is part of the state
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         name = type(self).__name__
-        self.defaults = _checked(self, name, dict(defaults), "{}")
+        self.defaults = checked(name, self.limits, defaults)
+        self.check(name, self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._records: list[list[Record]] = []  # per group
         self._checked: list[dict[str, Any]] = []  # each group as it was when last checked
         self._flat: dict[Arena, dict[str, Array]] = {}  # state arrays in the layout of an arena
-        self._forget()
-        groups = _listed(name, "params", params)
+        self._runs: list[Run] = []
+        self._watched: list[Any] = []  # per parameter what the runs depend on
+        groups = listed(name, "params", params)
         if groups and isinstance(groups[0], dict):
             for i, group in enumerate(groups):
                 if not isinstance(group, dict):
@@ -155,7 +79,7 @@ class Optimizer:
         if not tensors:
             hint = "an iterator such as model.parameters() gives its tensors only once: was it used before?"
             fail(ArgumentError, name, "needs at least one parameter, but got none", hint=hint)
-        _refuse_repeated(name, tensors)
+        refuse_repeated(name, tensors)
         arenas_of(tensors)
         for group in groups:
             self._attach(group)
@@ -209,8 +133,8 @@ class Optimizer:
                     continue
                 if set_to_none:
                     release_grad(leaf)
-                elif leaf.grad._node is None and leaf.grad._data.flags.writeable:
-                    leaf.grad._data.fill(0)
+                elif leaf.grad._data is leaf.buffer:
+                    claim_buffer(leaf).fill(0)
                 else:
                     adopt_grad(leaf, make_tensor(np.zeros(leaf.shape, leaf.dtype)))
 
@@ -228,7 +152,7 @@ class Optimizer:
             fail(DTypeError, name, "needs a dictionary", {"group": group})
         prepared = self._prepared(name, group, len(self.param_groups))
         known = [record.tensor for records in self._records for record in records]
-        _refuse_repeated(name, known + prepared["params"])
+        refuse_repeated(name, known + prepared["params"])
         arenas_of(prepared["params"])
         self._attach(prepared)
 
@@ -272,8 +196,6 @@ class Optimizer:
             StateError: it does not fit; nothing was changed then.
             ArgumentError: a setting in it is out of range; nothing was changed then.
         """
-        from tinygrad_lite.optim.state import parse
-
         groups, entries = parse(self, f"{type(self).__name__}.load_state_dict", state_dict)
         self._settle()
         self._place()
@@ -281,6 +203,8 @@ class Optimizer:
         for record, (step, arrays) in zip(flat, entries, strict=True):
             record.step, record.names = step, tuple(arrays)
             arena, start, stop = record.slot
+            for array in self._flat.get(arena, {}).values():
+                array[start:stop] = 0
             for name, array in arrays.items():
                 self._flat_array(arena, name)[start:stop] = array.reshape(-1)
         for i, group in enumerate(groups):
@@ -289,6 +213,7 @@ class Optimizer:
             kept.clear()
             kept.update(params=params, **group)
             self._checked[i] = dict(kept)
+            self._begin_all(kept, [record for record in self._records[i] if not record.names])
         self._forget()
 
     def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
@@ -319,15 +244,21 @@ class Optimizer:
         where = f"param_groups[{index}]"
         if "params" not in group:
             fail(ArgumentError, operation, f"needs 'params' in {where}", {"group": dict(group)})
-        tensors = _listed(operation, f"{where}['params']", group["params"])
+        params = group["params"]
+        tensors = [params] if isinstance(params, Tensor) else listed(operation, f"{where}['params']", params)
         for i, tensor in enumerate(tensors):
-            _check_parameter(operation, f"{where}['params'][{i}]", tensor)
-        return _checked(self, operation, {**self.defaults, **group, "params": tensors}, where + "[{!r}]")
+            check_parameter(operation, f"{where}['params'][{i}]", tensor)
+        merged = {**self.defaults, **group, "params": tensors}
+        prepared = checked(operation, self.limits, merged, where + "[{!r}]")
+        self.check(operation, prepared)
+        return prepared
 
     def _check_group(self, operation: str, index: int) -> None:
         """Check a group that the user has changed."""
         group = self.param_groups[index]
-        group.update(_checked(self, operation, group, f"param_groups[{index}][{{!r}}]"))
+        converted = checked(operation, self.limits, group, f"param_groups[{index}][{{!r}}]")
+        self.check(operation, converted)
+        group.update(converted)
         self._checked[index] = dict(group)
 
     def check(self, operation: str, settings: Mapping[str, Any]) -> None:
@@ -342,12 +273,15 @@ class Optimizer:
         self.param_groups.append(group)
         self._checked.append(dict(group))
         self._records.append(records)
+        self._begin_all(group, records)
+        self._forget()
+
+    def _begin_all(self, group: dict[str, Any], records: list[Record]) -> None:
         for record in records:
             arena, start, stop = record.slot
             run = Run(group, arena, slice(start, stop), self._flat.setdefault(arena, {}), [record])
             self.begin(run)
             record.names = run.names
-        self._forget()
 
     # --- runs -------------------------------------------------------------------------------------------
 
@@ -379,10 +313,11 @@ class Optimizer:
                 grad = None if leaf is None else leaf.grad
                 if leaf is not None and grad is not None:
                     if grad._data is not leaf.buffer:  # recorded by create_graph: the update takes a copy
-                        leaf.buffer[...] = grad._data
+                        claim_buffer(leaf)[...] = grad._data
                     key = (record.step if self.counts_steps else 0, record.names)
                     alike.setdefault(key, {})[leaf] = record
-                watched.append((tensor, node, leaf, tensor._data, grad and leaf.buffer))  # type: ignore[union-attr]
+                held = leaf.buffer if leaf is not None and grad is not None else None
+                watched.append((tensor, node, leaf, tensor._data, held))
             for members in alike.values():
                 for arena, start, stop, leaves in spans(members):
                     joined = [members[leaf] for leaf in leaves]
@@ -398,8 +333,7 @@ class Optimizer:
 
     def _forget(self) -> None:
         """Let the next step gather its runs anew."""
-        self._runs: list[Run] = []
-        self._watched: list[Any] = []
+        self._runs, self._watched = [], []
 
     def _place(self) -> None:
         """Give new slots to parameters whose array was replaced, and let their state follow."""
@@ -431,56 +365,3 @@ class Optimizer:
         """What a deep copy starts from: all but the runs, which would hold on to the original's arrays."""
         self._settle()
         return {**self.__dict__, "_runs": [], "_watched": []}
-
-
-# --- refusals -------------------------------------------------------------------------------------------
-
-
-def _checked(optimizer: Optimizer, operation: str, settings: dict[str, Any], place: str) -> dict[str, Any]:
-    """The settings with their values converted; ``place`` formats a name for the error."""
-    limits = optimizer.limits
-    for name, value in settings.items():
-        if name in limits:
-            settings[name] = limits[name].convert(value)
-            if settings[name] is None:
-                need = f"needs {place.format(name)} to be {limits[name].meaning}, but got {value!r}"
-                settings[name] = value
-                fail(ArgumentError, operation, need)
-        elif name not in _LABELS:
-            hint = f"the settings are {', '.join(limits)}"
-            fail(ArgumentError, operation, f"has no setting {name!r}", hint=hint)
-    optimizer.check(operation, settings)
-    return settings
-
-
-def _listed(operation: str, name: str, params: Any) -> list[Any]:
-    """``params`` as a list."""
-    if isinstance(params, Tensor):
-        fail(DTypeError, operation, "needs a list of tensors, but got one tensor", {name: params}, "pass [tensor]")
-    if isinstance(params, (set, frozenset, str)) or not isinstance(params, (Iterable, Sequence)):
-        need = f"needs an ordered collection of tensors, but {name} is a {type(params).__name__}"
-        fail(DTypeError, operation, need)
-    return list(params)
-
-
-def _check_parameter(operation: str, name: str, tensor: Any) -> None:
-    if not isinstance(tensor, Tensor):
-        hint = "pass model.parameters()" if isinstance(tensor, (tuple, str)) else ""
-        fail(DTypeError, operation, f"needs tensors, but {name} is a {type(tensor).__name__}", hint=hint)
-    if tensor._node is None:
-        hint = "leave frozen parameters out: [p for p in model.parameters() if p.requires_grad]"
-        fail(GradientError, operation, "needs parameters that require a gradient", {name: tensor}, hint)
-    if type(tensor._node) is not Leaf:
-        hint = "optimise the leaf that it was computed from"
-        fail(GradientError, operation, "needs leaves, not results of operations", {name: tensor}, hint)
-
-
-def _refuse_repeated(operation: str, tensors: Sequence[Tensor]) -> None:
-    seen: set[int] = set()
-    for tensor in tensors:
-        if id(tensor) in seen:
-            fail(ArgumentError, operation, "needs every parameter once, but one occurs twice", {"parameter": tensor})
-        seen.add(id(tensor))
-
-
-__all__ = ["Optimizer", "Limit", "Run", "number", "NON_NEGATIVE", "FRACTION", "FLAG", "Error", "StateError"]

@@ -32,8 +32,9 @@ def _written(xp: Any, g: Any, index: Any) -> Any:
     taken = g[index]
     if not any(getattr(i, "dtype", None) is not None and i.dtype.kind in "iu" for i in index):
         return taken
-    order = xp.reshape(xp.arange(_size(taken.shape)), taken.shape)
-    last = xp.setitem(xp.full(g.shape, -1, order.dtype), order, index)[index]
+    ones = xp.zeros_like(g, dtype="int64", shape=(_size(taken.shape),)) + 1
+    order = xp.reshape(xp.cumulative_sum(ones, 0), taken.shape)
+    last = xp.setitem(xp.zeros_like(g, dtype="int64"), order, index)[index]
     return xp.where(last == order, taken, 0.0)
 
 
@@ -49,12 +50,12 @@ SETITEM = row(
     "setitem",
     "x values | index",
     x=Rule(
-        lambda xp, g, index: xp.setitem(g, xp.zeros((), g.dtype), index),
-        lambda xp, dx, index: xp.setitem(dx, xp.zeros((), dx.dtype), index),
+        lambda xp, g, index: xp.setitem(g, 0.0, index),
+        lambda xp, dx, index: xp.setitem(dx, 0.0, index),
     ),
     values=Rule(
         lambda xp, g, index: _written(xp, g, index),
-        lambda xp, dv, index, x_shape: xp.setitem(xp.zeros(x_shape, dv.dtype), dv, index),
+        lambda xp, dv, index, x_shape: xp.setitem(xp.zeros_like(dv, shape=x_shape), dv, index),
     ),
 )
 

@@ -42,7 +42,10 @@ def _matmul_x2(xp, g, x1, x1_shape, x2_shape):
 
 def _rows(xp, x):
     """All axes but the last as one."""
-    return x if len(x.shape) == 2 else xp.reshape(x, (-1, x.shape[-1]) if x.shape[-1] else (0, 0))
+    count = 1
+    for n in x.shape[:-1]:
+        count *= n
+    return x if len(x.shape) == 2 else xp.reshape(x, (count, x.shape[-1]))
 
 
 MATMUL = row(
@@ -71,8 +74,9 @@ def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):
         absent = tuple(axis for axis, label in enumerate(inputs[k]) if label not in known)
         if absent:
             share = xp.expand_dims(share, absent)
-        # Where an axis of size one was broadcast, the engine sums; where it was absent, it is repeated here.
-        shape = tuple(xs_shapes[k][i] if i in absent else n for i, n in enumerate(share.shape))
+        # Where an axis of this operand was broadcast, the engine sums; where it was absent from the others, or
+        # they have size one there, it is repeated here.
+        shape = tuple(own if n == 1 else n for own, n in zip(xs_shapes[k], share.shape, strict=True))
         grads.append(xp.broadcast_to(share, shape))
     return grads
 

@@ -72,10 +72,8 @@ def _pieces(xp: Any, g: Any, needs: tuple[bool, ...], axis: int, xs_shapes: Any)
 
 def _concat_tangents(xp: Any, tangents: list[Any], axis: int, xs_shapes: Any) -> Any:
     known = next(t for t in tangents if t is not None)
-    return xp.concat(
-        tuple(xp.zeros(shape, known.dtype) if t is None else t for t, shape in zip(tangents, xs_shapes, strict=True)),
-        axis,
-    )
+    pairs = zip(tangents, xs_shapes, strict=True)
+    return xp.concat(tuple(xp.zeros_like(known, shape=shape) if t is None else t for t, shape in pairs), axis)
 
 
 CONCAT = row("concat", "*xs | axis", joint=Joint(_pieces, _concat_tangents))

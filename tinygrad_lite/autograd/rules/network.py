@@ -47,7 +47,7 @@ def _cross_entropy(xp, logits, target):
 def _off_target(xp, logits, target):
     """softmax(logits) - one_hot(target)"""
     p = _softmax(xp, logits, 1)
-    ones = xp.full((logits.shape[0], 1), 1.0, logits.dtype)
+    ones = xp.zeros_like(logits, shape=(logits.shape[0], 1)) + 1.0
     return p - xp.put_along_axis(ones, xp.expand_dims(target, (1,)), logits.shape, 1)
 
 

@@ -91,22 +91,16 @@ LOGSUMEXP = row(
     "logsumexp",
     "x | axis keepdims",
     _logsumexp,
+    # Its derivative is the softmax, exp(x - logsumexp); where all of x is -inf that is NaN, as in PyTorch.
     x=Rule(
         lambda xp, g, x, ans, axis, keepdims: (
-            restore(xp, g, axis, keepdims) * _share(xp, x, restore(xp, ans, axis, keepdims))
+            restore(xp, g, axis, keepdims) * xp.exp(x - restore(xp, ans, axis, keepdims))
         ),
         lambda xp, dx, x, ans, axis, keepdims: xp.sum(
-            dx * _share(xp, x, restore(xp, ans, axis, keepdims)), axis, keepdims
+            dx * xp.exp(x - restore(xp, ans, axis, keepdims)), axis, keepdims
         ),
     ),
 )
-
-
-def _share(xp, x, total):
-    # exp(x - logsumexp): the softmax. A row of -inf has none to share: 0, as in PyTorch.
-    empty = total == float("-inf")
-    return xp.where(empty, 0.0, xp.exp(x - xp.where(empty, 0.0, total)))
-
 
 # --- scans ------------------------------------------------------------------------------------------------
 
@@ -119,7 +113,7 @@ def _shift(xp, x, axis, reverse, fill):
     n = x.shape[axis]
     if n == 0:
         return x
-    edge = xp.full((*x.shape[:axis], 1, *x.shape[axis + 1 :]), fill, x.dtype)
+    edge = xp.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :])) + fill
     keep = (slice(None),) * axis + ((slice(1, n) if reverse else slice(0, n - 1)),)
     return xp.concat((x[keep], edge) if reverse else (edge, x[keep]), axis)
 

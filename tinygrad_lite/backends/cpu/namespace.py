@@ -148,7 +148,7 @@ def astype(x: Array, dtype: Any) -> Array:
 
 
 def pad(x: Array, pad_width: Sequence[tuple[int, int]], value: float) -> Array:
-    return np.pad(x, pad_width, constant_values=value)
+    return np.pad(x, pad_width, constant_values=value) if x.ndim else x
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
@@ -156,7 +156,10 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
         return x
     lead = x.ndim - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
-    return _add(x, axes, None, None, True).reshape(shape)
+    total = _add(x, axes, None, None, True)
+    if total.shape[lead:] != shape:  # a rule's mistake, which reshape could hide
+        raise ValueError(f"an array of shape {x.shape} cannot have been broadcast from {shape}")
+    return total.reshape(shape)
 
 
 # --- creation ---------------------------------------------------------------------------------------------

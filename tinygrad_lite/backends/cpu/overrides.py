@@ -5,12 +5,14 @@ write in place into arrays of its own. ``create_graph`` and forward mode always 
 test harness compares the two.
 
 ``forward(needs, *operands, *statics)`` returns the outputs and what to save privately; ``backward(private, g,
-needs, sinks)`` returns a gradient or None per operand. ``sinks`` holds, per operand, memory that the gradient
-may be written to (a slice of the arena that the optimiser reads), or None.
+needs, sinks)`` returns a gradient or None per operand. ``sinks`` holds, per operand, memory that the gradient may be
+written to, or None: a leaf's slice of the arena, or what the pair that made the operand lends of its own.
 """
 
 from __future__ import annotations
 
+import math
+import sys
 import threading
 from typing import Any, NamedTuple
 
@@ -64,10 +66,12 @@ class _Linear(NamedTuple):
     weight: Array
     out: Array
     activation: str | None
+    passed: Array | None  # relu: one bit per element of out, set where the gradient passes
 
 
 def _rows(x: Array) -> Array:
-    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1]) if x.size else x.reshape(0, x.shape[-1])
+    """All axes but the last as one."""
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def _linear(
@@ -75,48 +79,74 @@ def _linear(
 ) -> tuple[Array, _Linear]:
     """The product, then bias and activation in place, block by block while the block is in the cache."""
     out = np.matmul(x, weight.T)
+    passed = None
     if bias is not None or activation is not None:
         rows = _rows(out)
         width = max(rows.shape[1], 1)
-        step = max(1, BLOCK // width)
+        height = max(8, BLOCK // width // 8 * 8)  # rows per block; eights, so that the bits of a block are whole bytes
+        if activation == "relu" and needs:
+            passed = np.empty(-(-rows.size // 8), np.uint8)
 
         def epilogue(start: int, stop: int) -> None:  # in elements; blocks are whole rows
             z = rows[start // width : stop // width]
             if bias is not None:
                 np.add(z, bias, out=z)
             if activation == "relu":
+                if passed is not None:  # "not <= 0" lets a NaN pass, as the row's text does
+                    stopped = np.less_equal(z, 0, out=_scratch.array("stopped", z.shape, np.bool_))
+                    np.bitwise_not(np.packbits(stopped), out=passed[start // 8 : -(-stop // 8)])
                 # Against an array of zeros NumPy's maximum runs four times as fast as against the number 0.
-                np.maximum(z, _constant(0.0, (step, width), z.dtype)[: len(z)], out=z)
+                np.maximum(z, _constant(0.0, (height, width), z.dtype)[: len(z)], out=z)
             elif activation == "tanh":
                 np.tanh(z, out=z)
             elif activation == "sigmoid":
                 z[...] = namespace.sigmoid(z)
 
-        for_blocks(rows.size, step * width, epilogue)
-    return out, _Linear(x, weight, out, activation)
+        for_blocks(rows.size, height * width, epilogue)
+    return out, _Linear(x, weight, out, activation, passed)
 
 
-def _linear_backward(saved: _Linear, g: Array, needs: tuple[bool, ...], sinks: list[Array]) -> tuple[Array | None, ...]:
-    x, weight, out, activation = saved
-    if activation is not None:
-        g = _through_activation(activation, g, out)
+def _linear_backward(
+    saved: _Linear, g: Array, needs: tuple[bool, ...], sinks: list[Array]
+) -> tuple[Array | None, ...]:
+    weight = saved.weight
+    if saved.activation is not None:
+        g = _through_activation(saved, g)
     rows = _rows(g)
     gx = gw = gb = None
     if needs[1]:
-        gw = np.matmul(rows.T, _rows(x), out=sinks[1])
+        gw = np.matmul(rows.T, _rows(saved.x), out=sinks[1])
     if needs[2]:  # the sum of the rows as a product: BLAS is twice as fast at it as a reduction
         gb = np.matmul(_constant(1.0, (rows.shape[0],), rows.dtype), rows, out=sinks[2])
     if needs[0]:
-        gx = np.matmul(g, weight, out=sinks[0])
+        gx = np.matmul(g, weight, out=_recycled(saved, sinks) if sinks[0] is not None else None)
     return gx, gw, gb
+
+
+def _lend(saved: _Linear) -> Array | None:
+    """The output, if backward can do without it: relu has kept its bits."""
+    return saved.out if saved.activation in (None, "relu") else None
+
+
+#: References to an activation that only the graph holds: two of its producer (saved and private), two of the layer
+#: that used it, the list of sinks, and the call that counts. A user's tensor or view, or another node, is one more.
+_GRAPH_ONLY = 6
+
+
+def _recycled(saved: _Linear, sinks: list[Array]) -> Array | None:
+    """The memory of ``x``, now that its weight gradient is computed and nobody else can see it, for its gradient."""
+    if sinks[0] is saved.x and sys.getrefcount(saved.x) <= _GRAPH_ONLY and saved.x.flags.c_contiguous:
+        return sinks[0]
+    return None
 
 
 _SIGNED = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
 
 
-def _through_activation(activation: str, g: Array, out: Array) -> Array:
-    """The gradient before the activation, from its output, in this thread's scratch memory."""
-    result = _scratch.array("slope", out.shape, out.dtype)
+def _through_activation(saved: _Linear, g: Array) -> Array:
+    """The gradient before the activation: in place if ``g`` lies in our own recycled output, else in scratch."""
+    out, activation, passed = saved.out, saved.activation, saved.passed
+    result = g if g is out else _scratch.array("slope", out.shape, out.dtype)
     if not g.flags.c_contiguous:
         g = np.ascontiguousarray(g)
     flat_g, flat_out, flat = g.reshape(-1), out.reshape(-1), result.reshape(-1)
@@ -124,14 +154,10 @@ def _through_activation(activation: str, g: Array, out: Array) -> Array:
 
     def block(start: int, stop: int) -> None:
         source, a, into = flat_g[start:stop], flat_out[start:stop], flat[start:stop]
-        if activation == "relu":
-            # relu's output is +0 where it is flat. For any other bit pattern i, i | -i has the sign bit set,
-            # so the shift makes a mask of ones: this selects exactly, also beside inf and NaN.
-            bits = a.view(signed)
-            mask = _scratch.array("mask", bits.shape, signed)
-            np.negative(bits, out=mask)
-            np.bitwise_or(mask, bits, out=mask)
-            np.right_shift(mask, 8 * mask.itemsize - 1, out=mask)
+        if passed is not None:
+            # 0 or 1 becomes a mask of no or all bits: this selects exactly, also beside inf and NaN.
+            ones = np.unpackbits(passed[start // 8 : -(-stop // 8)], count=stop - start).view(np.int8)
+            mask = np.negative(ones, out=_scratch.array("mask", ones.shape, signed), casting="unsafe")
             np.bitwise_and(mask, source.view(signed), out=into.view(signed))
         elif activation == "tanh":  # g (1 - a^2)
             np.multiply(a, a, out=into)
@@ -188,9 +214,10 @@ class Override(NamedTuple):
 
     forward: Any
     backward: Any
+    lend: Any = None
 
 
 namespace.overrides.update(
-    linear=Override(_linear, _linear_backward),
+    linear=Override(_linear, _linear_backward, _lend),
     softmax_cross_entropy=Override(_cross_entropy, _cross_entropy_backward),
 )

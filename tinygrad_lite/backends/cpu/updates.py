@@ -101,7 +101,7 @@ def rmsprop(
             _average(m, d, alpha, u)
             np.subtract(v, np.multiply(m, m, u), u)
             # A steady gradient has no variance: rounding must not make it negative.
-            np.sqrt(np.maximum(u, 0, u), u)
+            np.sqrt(np.maximum(u, 0, out=u), u)
         divide(d, np.add(u, eps, u))
         if buffer is not None:
             b = buffer[start:stop]

@@ -1,0 +1,238 @@
+"""The command line of mnist_mlp.py: every option with its default, checked before any work begins."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+
+#: epochs, if not given: few images take more passes until the weights have settled
+EPOCHS, EPOCHS_FOR_FEW = 10, 40
+FEW = 10_000
+
+PICTURES = (".png", ".pdf", ".svg")
+
+
+class Options(argparse.Namespace):
+    """What the command line says, with the defaults that depend on other options filled in."""
+
+    data: str
+    data_dir: Path | None
+    validation: int
+    hidden: list[int]
+    activation: str
+    dropout: float
+    l2: float
+    optimizer: str
+    lr: float
+    epochs: int | None
+    batch_size: int
+    seed: int
+    device: str
+    save: Path | None
+    plot: Path | None
+    refuse: Callable[[str], NoReturn]  # ends the program with a message
+
+    def completed(self, images: int) -> Options:
+        """Fill in what depends on the number of training images, once they are known."""
+        if self.validation >= images:
+            self.refuse(f"argument --validation: leaves none of the {images} images to train on")
+        if self.epochs is None:
+            self.epochs = EPOCHS if images >= FEW else EPOCHS_FOR_FEW
+        return self
+
+    @property
+    def mistakes(self) -> Path:
+        """Where the picture of the mistakes goes: beside the curves."""
+        assert self.plot is not None
+        return self.plot.with_name(f"{self.plot.stem}-mistakes{self.plot.suffix}")
+
+    def training(self) -> str:
+        """How the network will be trained, in one sentence."""
+        penalty = f" + {self.l2:g}/2 ||p||^2" if self.l2 else ""
+        return (
+            f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.optimizer} on cross-entropy{penalty}, learning rate "
+            f"{self.lr:g} falling to 0, {self.batch_size} images per step, seed {self.seed}"
+        )
+
+    def metadata(self, mean: float, spread: float) -> dict[str, str]:
+        """What it takes to use saved weights: the network, and how its inputs were scaled."""
+        return {
+            "mean": repr(mean),
+            "spread": repr(spread),
+            "hidden": ",".join(map(str, self.hidden)),
+            "activation": self.activation,
+            "dropout": f"{self.dropout:g}",
+        }
+
+
+def parse_options(description: str, activations: Sequence[str], learning_rates: Mapping[str, float]) -> Options:
+    """Read the command line; a value that cannot be right ends the program with a message.
+
+    Args:
+        description: what the program does, for --help.
+        activations: the names that --activation takes; the first is the default.
+        learning_rates: the names that --optimizer takes, each with its default of --lr.
+    """
+    parser = argparse.ArgumentParser(
+        prog="mnist_mlp.py",
+        usage="python examples/mnist_mlp.py [options]",
+        description=description,
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in learning_rates.items())
+
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data", default="auto", metavar="NAME", type=_one_of(["auto", "mnist", "digits"]),
+        help="auto: MNIST, found or downloaded, else the 1797 small digits that come with the package; "
+        "mnist: MNIST or nothing; digits: the small digits (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--data-dir", metavar="FOLDER", type=Path,
+        help="the folder with the four MNIST files, or its parent (default: the variable TINYGRAD_LITE_DATA, "
+        "then the user's cache, then a download)",
+    )  # fmt: skip
+    group.add_argument(
+        "--validation", default=0, metavar="N", type=_integer(0),
+        help="do not train on the last N training images and say after every epoch how well the network does on "
+        "them (default: %(default)s)",
+    )  # fmt: skip
+
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--hidden", default="512,256", metavar="WIDTHS", type=_widths,
+        help="units of each hidden layer, from the input on: 100 or 512,256 (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--activation", default=activations[0], metavar="NAME", type=_one_of(activations),
+        help=f"{', '.join(activations)} (default: %(default)s)",
+    )  # fmt: skip
+
+    group = parser.add_argument_group("regularisation")
+    group.add_argument(
+        "--l2", default=0.0, metavar="LAMBDA", type=_number(0, math.inf, "a number of at least 0"),
+        help="lambda in lambda/2 ||p||^2 (default: %(default)g)",
+    )  # fmt: skip
+    group.add_argument(
+        "--dropout", default=0.2, metavar="P", type=_number(0, 1, "a number from 0 on and below 1"),
+        help="share of a hidden layer's units that is left out at random (default: %(default)g)",
+    )  # fmt: skip
+
+    group = parser.add_argument_group("gradient descent")
+    group.add_argument(
+        "--optimizer", default="adam", metavar="NAME", type=_one_of(list(learning_rates)),
+        help=f"{', '.join(learning_rates)} (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lr", metavar="ALPHA", type=_number(math.ulp(0), math.inf, "a number above 0"),
+        help=f"learning rate of the first step, from where it falls to 0 (default: {rates})",
+    )  # fmt: skip
+    group.add_argument(
+        "--epochs", metavar="N", type=_integer(1),
+        help=f"how often to go through the training images (default: {EPOCHS}; {EPOCHS_FOR_FEW} if there are fewer "
+        f"than {FEW})",
+    )  # fmt: skip
+    group.add_argument(
+        "--batch-size", default=64, metavar="N", type=_integer(1), help="images per step (default: %(default)s)"
+    )
+    group.add_argument(
+        "--seed", default=0, metavar="N", type=_integer(0, 2**64 - 1),
+        help="decides the first weights, the order of the images and what is dropped (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument("--device", default="cpu", metavar="NAME", help="where to compute (default: %(default)s)")
+
+    group = parser.add_argument_group("results")
+    group.add_argument(
+        "--save", metavar="FILE", type=_output(), help="write the trained weights to FILE, in the safetensors format"
+    )
+    group.add_argument(
+        "--plot", metavar="FILE", type=_output(*PICTURES),
+        help="draw the learning curves to FILE, such as curves.png, and the misclassified test images to "
+        "curves-mistakes.png (needs matplotlib)",
+    )  # fmt: skip
+
+    options = parser.parse_args(namespace=Options())
+    if options.data == "digits" and options.data_dir:
+        parser.error("argument --data-dir: is where MNIST lies, but --data digits asks for the digits of the package")
+    if options.plot and importlib.util.find_spec("matplotlib") is None:
+        parser.error("argument --plot: needs matplotlib: pip install tinygrad_lite[examples]")
+    if options.lr is None:
+        options.lr = learning_rates[options.optimizer]
+    options.refuse = parser.error
+    return options
+
+
+# --- What single options accept -----------------------------------------------------------------------------
+
+
+def _one_of(names: Sequence[str]) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"knows {', '.join(names)}, but got {text!r}")
+        return text
+
+    return convert
+
+
+def _integer(low: int, high: int | None = None) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+            bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+            raise argparse.ArgumentTypeError(f"needs an integer {bounds}, but got {text!r}")
+        return int(text)
+
+    return convert
+
+
+def _number(low: float, below: float, meaning: str) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value < below:
+            raise argparse.ArgumentTypeError(f"needs {meaning}, but got {text!r}")
+        return value
+
+    return convert
+
+
+def _widths(text: str) -> list[int]:
+    words = text.split(",")
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise argparse.ArgumentTypeError(f"needs widths such as 100 or 512,256, but got {text!r}")
+    return [int(word) for word in words]
+
+
+def _output(*suffixes: str) -> Callable[[str], Path]:
+    """A file that can be written: found out now, and not after the training."""
+
+    def convert(text: str) -> Path:
+        path = Path(text).expanduser()
+        if not text or path.is_dir():
+            raise argparse.ArgumentTypeError(f"needs the name of a file, but got {text!r}")
+        if suffixes and path.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(f"needs a name that ends in {' or '.join(suffixes)}, but got {text!r}")
+        if not path.parent.is_dir():
+            raise argparse.ArgumentTypeError(f"needs a folder that exists, but there is no {str(path.parent)!r}")
+        if not os.access(path.parent, os.W_OK):
+            raise argparse.ArgumentTypeError(f"needs a folder that can be written, but {str(path.parent)!r} cannot")
+        return path
+
+    return convert
+
+
+class _Help(argparse.HelpFormatter):
+    """Help as wide as the terminal, up to 100 columns, the texts in one column."""
+
+    def __init__(self, prog: str, **settings: object) -> None:
+        width = min(100, shutil.get_terminal_size().columns)
+        super().__init__(prog, max_help_position=24, width=width)

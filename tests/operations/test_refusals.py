@@ -1,0 +1,84 @@
+"""What the indexing functions refuse, in the whole of its words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tgl
+from tinygrad_lite import Tensor
+
+X = Tensor(np.zeros((2, 3), "float32"))
+REFUSALS: list[tuple[str, Any, type, str]] = [
+    (
+        "indices that do not broadcast",
+        lambda: tgl.take_along_axis(X, Tensor(np.zeros((3, 1), "int64")), axis=1),
+        tgl.errors.ShapeError,
+        (
+            "take_along_axis needs indices that broadcast against x on every axis but the given one\n"
+            "  x        shape (2, 3), float32, cpu\n"
+            "  indices  shape (3, 1), int64, cpu\n"
+        ),
+    ),
+    (
+        "values that do not broadcast",
+        lambda: tgl.setitem(X, Tensor([1.0, 2.0]), 0),
+        tgl.errors.ShapeError,
+        (
+            "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
+            "  x       shape (2, 3), float32, cpu\n"
+            "  values  shape (2,), float32, cpu\n"
+        ),
+    ),
+    (
+        "values with a leading axis of two",
+        lambda: tgl.setitem(X, Tensor([[1.0], [2.0]]), 0),
+        tgl.errors.ShapeError,
+        (
+            "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
+            "  x       shape (2, 3), float32, cpu\n"
+            "  values  shape (2, 1), float32, cpu\n"
+        ),
+    ),
+    (
+        "an index out of bounds",
+        lambda: tgl.setitem(X, 1.0, 2),
+        tgl.errors.IndexingError,
+        (
+            "setitem got an index that does not fit: index 2 is out of bounds for axis 0 with size 2\n"
+            "  x   shape (2, 3), float32, cpu\n"
+        ),
+    ),
+    (
+        "an index of a shape that has no such axis",
+        lambda: tgl.scatter_add(Tensor([1.0]), (0, 0), (3,)),
+        tgl.errors.IndexingError,
+        (
+            "scatter_add got an index that does not fit: "
+            "too many indices for array: array is 1-dimensional, but 2 were indexed\n"
+            "  x   shape (1,), float32, cpu\n"
+        ),
+    ),
+    (
+        "a fraction among integers",
+        lambda: tgl.setitem(Tensor([1, 2]), 1.5, 0),
+        tgl.errors.DTypeError,
+        (
+            "setitem cannot put floats into integers\n"
+            "  x       shape (2,), int64, cpu\n"
+            "  values  shape (), float32, cpu\n"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("what, call, kind, expected", REFUSALS, ids=[what for what, *_ in REFUSALS])
+def test_a_refusal_names_the_need_and_the_operands(what: str, call: Any, kind: type, expected: str) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    text = re.sub(r"  at +test_refusals.py:\d+: .*?(\n|$)", "", str(caught.value) + "\n")
+    text = re.sub(r"  hint .*\n", "", text)
+    assert text.rstrip("\n") + "\n" == expected

@@ -1,0 +1,253 @@
+"""Gradient clipping, by norm and by value: the first lecture's cure for cliffs.
+
+At a cliff of the loss the gradient explodes, and one step throws the weights far away from the minimum. The
+heuristic is to take only the direction of such a gradient: its length is limited.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.autograd.arena import Span, spans
+from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, make_tensor
+from tinygrad_lite.autograd.leaves import claim_buffer
+from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks
+from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
+from tinygrad_lite.optim.settings import NON_NEGATIVE, Limit, checked, listed
+
+ROW = (
+    4096  #: elements, a divisor of BLOCK; the squares of a row are summed in the array's precision, the rows in double
+)
+NORM = Limit(
+    "a number above 0, or inf",
+    lambda v: float(v) if isinstance(v, (int, float, np.number)) and not isinstance(v, bool) and v > 0 else None,
+)
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients, in place, so that their norm as one long vector is at most ``max_norm``.
+
+    The direction stays, the length is limited: ``g <- g min(1, max_norm / (||g|| + 1e-6))``, as in PyTorch.
+
+    Args:
+        parameters: a leaf or several; those without a gradient are left out.
+        max_norm: the largest length.
+        norm_type: p of the p-norm, above 0; ``inf`` for the largest absolute value.
+        error_if_nonfinite: refuse a norm that is inf or NaN, instead of scaling by 0 or NaN.
+
+    Returns:
+        The norm before the scaling, a tensor of shape (); 0 without gradients. For its accuracy see
+        ``get_total_norm``.
+
+    Raises:
+        ArgumentError: an argument is out of range, or the norm is not finite and ``error_if_nonfinite``.
+        DTypeError, GradientError: a parameter is not a tensor, or not a leaf that requires a gradient.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor([3.0, 4.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> clip_grad_norm_([x], max_norm=1.0)
+    Tensor(10.)
+    >>> x.grad
+    Tensor([0.6, 0.8])
+    """
+    operation = "clip_grad_norm_"
+    limits = {"max_norm": NON_NEGATIVE, "norm_type": NORM}
+    given = checked(operation, limits, {"max_norm": max_norm, "norm_type": norm_type})
+    leaves = _leaves(operation, parameters)
+    pieces, others = _pieces(leaves)
+    grads: list[Any] = [leaf.grad for leaf in leaves]
+    norm = _norm([*map(_flat, pieces), *(leaf.grad._data for leaf in others)], given["norm_type"])  # type: ignore[union-attr]
+    if error_if_nonfinite and not math.isfinite(norm):
+        _refuse_nonfinite(operation, norm)
+    factor = given["max_norm"] / (norm + 1e-6)
+    if not factor >= 1:  # so that NaN counts
+        _change(pieces, others, lambda g, out: np.multiply(g, factor, out))
+    return _as_tensor(norm, [grad._data for grad in grads])
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit every element of every gradient, in place, to the range from ``-clip_value`` to ``clip_value``.
+
+    Unlike ``clip_grad_norm_`` this changes the direction. NaN stays NaN.
+
+    Args:
+        parameters: a leaf or several; those without a gradient are left out.
+        clip_value: the largest absolute value.
+
+    Raises:
+        ArgumentError: ``clip_value`` is out of range.
+        DTypeError, GradientError: a parameter is not a tensor, or not a leaf that requires a gradient.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor([3.0, 0.1], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> clip_grad_value_([x], 1.0)
+    >>> x.grad
+    Tensor([1. , 0.2])
+    """
+    operation = "clip_grad_value_"
+    bound = checked(operation, {"clip_value": NON_NEGATIVE}, {"clip_value": clip_value})["clip_value"]
+    pieces, others = _pieces(_leaves(operation, parameters))
+    _change(pieces, others, lambda g, out: np.minimum(np.maximum(g, -bound, out=out), bound, out=out))
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """The norm of several tensors (gradients, usually) as one long vector.
+
+    Squares are summed in the precision of the array within rows of 4096 elements, and the rows in double
+    precision: for float32 within about 1e-6 of the exact value at any size. Where squares overflow or
+    underflow, the sum is taken again, scaled by the largest element.
+
+    Args:
+        tensors: one or several, of floats.
+        norm_type: p of the p-norm, above 0; ``inf`` for the largest absolute value.
+        error_if_nonfinite: refuse a norm that is inf or NaN.
+
+    Returns:
+        A tensor of shape (); 0 for no tensors.
+
+    Raises:
+        ArgumentError: ``norm_type`` is out of range, or the norm is not finite and ``error_if_nonfinite``.
+        DTypeError: something given is not a tensor of floats.
+
+    >>> import tinygrad_lite as tgl
+    >>> get_total_norm([tgl.Tensor([3.0]), tgl.Tensor([[4.0]])])
+    Tensor(5.)
+    """
+    operation = "get_total_norm"
+    p = checked(operation, {"norm_type": NORM}, {"norm_type": norm_type})["norm_type"]
+    given = [tensors] if isinstance(tensors, Tensor) else listed(operation, "tensors", tensors)
+    for i, tensor in enumerate(given):
+        if not isinstance(tensor, Tensor) or tensor.dtype.kind != "f":
+            fail(DTypeError, operation, "needs tensors of floats", {f"tensors[{i}]": tensor})
+    arrays = [tensor._data for tensor in given]
+    norm = _norm(arrays, p)
+    if error_if_nonfinite and not math.isfinite(norm):
+        _refuse_nonfinite(operation, norm)
+    return _as_tensor(norm, arrays)
+
+
+# --- gradients ------------------------------------------------------------------------------------------
+
+
+def _leaves(operation: str, parameters: Any) -> list[Leaf]:
+    """The leaves that have a gradient."""
+    tensors = [parameters] if isinstance(parameters, Tensor) else listed(operation, "parameters", parameters)
+    leaves: list[Leaf] = []
+    for i, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            need = f"needs tensors, but parameters[{i}] is a {type(tensor).__name__}"
+            fail(DTypeError, operation, need)
+        node = tensor._node
+        if node is not None and type(node) is not Leaf:
+            need = "needs leaves, not results of operations"
+            fail(GradientError, operation, need, {f"parameters[{i}]": tensor})
+        if type(node) is Leaf and node.grad is not None:
+            leaves.append(node)
+    return list(dict.fromkeys(leaves))
+
+
+def _pieces(leaves: list[Leaf]) -> tuple[list[Span], list[Leaf]]:
+    """Stretches of gradients that lie end to end in an arena, and the leaves whose gradients do not."""
+    placed: list[Leaf] = []
+    others: list[Leaf] = []
+    for leaf in leaves:
+        grad: Any = leaf.grad
+        (placed if grad._data is leaf.buffer else others).append(leaf)
+    return spans(placed), others
+
+
+def _flat(span: Span) -> Array:
+    return span.arena.grads[span.start : span.stop]
+
+
+def _change(pieces: list[Span], others: list[Leaf], function: Callable[[Array, Array], Array]) -> None:
+    """Run ``function(g, out)`` over all gradients: in place in an arena, else the tensor gets a new array."""
+    with np.errstate(all="ignore"):
+        for piece in pieces:
+            for leaf in piece.leaves:
+                claim_buffer(leaf)
+            _change_flat(_flat(piece), function)
+        for leaf in others:
+            grad: Any = leaf.grad
+            changed = function(grad._data, np.empty_like(grad._data))
+            if grad._node is None:
+                grad._data, grad._version = changed, None
+            else:  # recorded by create_graph: whoever holds it keeps its graph
+                leaf.grad = make_tensor(changed)
+
+
+def _change_flat(g: Array, function: Callable[[Array, Array], Array]) -> None:
+    for_blocks(g.size, BLOCK, lambda start, stop: function(g[start:stop], g[start:stop]))
+
+
+# --- norms ----------------------------------------------------------------------------------------------
+
+
+def _norm(arrays: list[Array], p: float) -> float:
+    """The p-norm of all elements, as a Python float."""
+    arrays = [array.reshape(-1) for array in arrays if array.size]
+    with np.errstate(all="ignore"):
+        if p == 2:
+            total = math.fsum(_sum_of_squares(array) for array in arrays)
+            if 1e-30 < total < math.inf:
+                return math.sqrt(total)
+        largest = _largest(arrays)
+        if p == math.inf or largest == 0 or not math.isfinite(largest):
+            return largest
+        return float(largest * _scaled_sum(arrays, p, largest) ** (1 / p))
+
+
+def _sum_of_squares(array: Array) -> float:
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    full = array.size // ROW * ROW
+    rows, rest = array[:full].reshape(-1, ROW), array[full:]
+    sums = np.empty(len(rows), array.dtype)
+
+    def block(start: int, stop: int) -> None:
+        part = slice(start // ROW, stop // ROW)
+        np.vecdot(rows[part], rows[part], out=sums[part])
+
+    for_blocks(rows.size, BLOCK, block)
+    return float(sums.sum(dtype=np.float64)) + float(np.vecdot(rest, rest))
+
+
+def _largest(arrays: list[Array]) -> float:
+    """The largest absolute value; NaN if there is one."""
+    bounds = [float(bound) for array in arrays for bound in (array.max(), -array.min())]
+    return math.nan if any(math.isnan(bound) for bound in bounds) else max(bounds, default=0.0)
+
+
+def _scaled_sum(arrays: list[Array], p: float, scale: float) -> float:
+    """The sum of ``|x / scale|^p``, in double precision."""
+    parts: list[float] = []
+    for array in arrays:
+        for start in range(0, array.size, BLOCK):
+            block = np.abs(array[start : start + BLOCK].astype(np.float64)) / scale
+            parts.append(float((block if p == 1 else block**p).sum()))
+    return math.fsum(parts)
+
+
+def _as_tensor(norm: float, arrays: list[Array]) -> Tensor:
+    """In the widest dtype of the arrays, but at least float32: a norm soon passes what float16 can hold."""
+    dtype = np.result_type(np.float32, *(array.dtype for array in arrays))
+    with np.errstate(over="ignore"):
+        return make_tensor(np.asarray(norm, dtype))
+
+
+def _refuse_nonfinite(operation: str, norm: float) -> None:
+    hint = "look for the first NaN or inf in the loss, or lower the learning rate"
+    fail(ArgumentError, operation, f"needs a finite norm with error_if_nonfinite=True, but it is {norm}", hint=hint)
