@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-
 #: epochs, if not given: few images take more passes until the weights have settled
 EPOCHS, EPOCHS_FOR_FEW = 10, 40
 FEW = 10_000
+
+DROPOUT = 0.2  # if neither that nor another regularisation is asked for
 
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -31,7 +32,7 @@ class Options(argparse.Namespace):
     l2: float
     optimizer: str
     lr: float
-    epochs: int | None
+    epochs: int
     batch_size: int
     seed: int
     device: str
@@ -57,8 +58,8 @@ class Options(argparse.Namespace):
         """How the network will be trained, in one sentence."""
         penalty = f" + {self.l2:g}/2 ||p||^2" if self.l2 else ""
         return (
-            f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.optimizer} on cross-entropy{penalty}, learning rate "
-            f"{self.lr:g} falling to 0, {self.batch_size} images per step, seed {self.seed}"
+            f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.optimizer} on cross-entropy{penalty}, "
+            f"learning rate {self.lr:g} falling to 0, {self.batch_size} images per step, seed {self.seed}"
         )
 
     def metadata(self, mean: float, spread: float) -> dict[str, str]:
@@ -72,13 +73,19 @@ class Options(argparse.Namespace):
         }
 
 
-def parse_options(description: str, activations: Sequence[str], learning_rates: Mapping[str, float]) -> Options:
+def parse_options(
+    description: str,
+    activations: Sequence[str],
+    learning_rates: Mapping[str, float],
+    sigmoid_learning_rates: Mapping[str, float],
+) -> Options:
     """Read the command line; a value that cannot be right ends the program with a message.
 
     Args:
         description: what the program does, for --help.
         activations: the names that --activation takes; the first is the default.
         learning_rates: the names that --optimizer takes, each with its default of --lr.
+        sigmoid_learning_rates: those that have another default with --activation sigmoid.
     """
     parser = argparse.ArgumentParser(
         prog="mnist_mlp.py",
@@ -87,7 +94,10 @@ def parse_options(description: str, activations: Sequence[str], learning_rates: 
         formatter_class=_Help,
         allow_abbrev=False,
     )
-    rates = ", ".join(f"{name} {rate:g}" for name, rate in learning_rates.items())
+    rates, sigmoid_rates = (
+        ", ".join(f"{name} {rate:g}" for name, rate in given.items())
+        for given in (learning_rates, sigmoid_learning_rates)
+    )
 
     group = parser.add_argument_group("data")
     group.add_argument(
@@ -122,8 +132,9 @@ def parse_options(description: str, activations: Sequence[str], learning_rates: 
         help="lambda in lambda/2 ||p||^2 (default: %(default)g)",
     )  # fmt: skip
     group.add_argument(
-        "--dropout", default=0.2, metavar="P", type=_number(0, 1, "a number from 0 on and below 1"),
-        help="share of a hidden layer's units that is left out at random (default: %(default)g)",
+        "--dropout", metavar="P", type=_number(0, 1, "a number from 0 on and below 1"),
+        help="share of a hidden layer's units that is left out at random in each step "
+        f"(default: {DROPOUT:g}; 0 with --l2)",
     )  # fmt: skip
 
     group = parser.add_argument_group("gradient descent")
@@ -133,7 +144,8 @@ def parse_options(description: str, activations: Sequence[str], learning_rates: 
     )  # fmt: skip
     group.add_argument(
         "--lr", metavar="ALPHA", type=_number(math.ulp(0), math.inf, "a number above 0"),
-        help=f"learning rate of the first step, from where it falls to 0 (default: {rates})",
+        help=f"learning rate of the first step, from where it falls to 0 "
+        f"(default: {rates}; with sigmoid {sigmoid_rates})",
     )  # fmt: skip
     group.add_argument(
         "--epochs", metavar="N", type=_integer(1),
@@ -165,7 +177,11 @@ def parse_options(description: str, activations: Sequence[str], learning_rates: 
     if options.plot and importlib.util.find_spec("matplotlib") is None:
         parser.error("argument --plot: needs matplotlib: pip install tinygrad_lite[examples]")
     if options.lr is None:
+        if options.activation == "sigmoid":
+            learning_rates = {**learning_rates, **sigmoid_learning_rates}
         options.lr = learning_rates[options.optimizer]
+    if options.dropout is None:
+        options.dropout = 0.0 if options.l2 else DROPOUT
     options.refuse = parser.error
     return options
 

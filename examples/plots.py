@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from progress import Epoch
 
 ROWS, COLUMNS = 5, 8  # of the picture of the mistakes
@@ -46,7 +48,7 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def draw_mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, path: Path) -> None:
+def draw_mistakes(images: NDArray[Any], labels: NDArray[Any], probabilities: NDArray[Any], path: Path) -> None:
     """Draw the misclassified images, those first of which the network was most sure, and what was taken for what.
 
     Args:
@@ -61,7 +63,8 @@ def draw_mistakes(images: np.ndarray, labels: np.ndarray, probabilities: np.ndar
     wrong = np.flatnonzero(predicted != labels)
     wrong = wrong[np.argsort(-sureness[wrong], kind="stable")]
     figure = Figure(figsize=(16, 8), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(1.2, 1))
+    left, right = parts
 
     shown = wrong[: ROWS * COLUMNS]
     which = "" if len(shown) == len(wrong) else f"; the {len(shown)} of which the network was most sure"

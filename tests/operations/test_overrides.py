@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,3 +81,93 @@ def test_a_cotangent_that_was_broadcast_reaches_an_override_whole() -> None:
     x, w = tensor(direction((4, 3)), requires_grad=True), tensor(direction((2, 3)), requires_grad=True)
     y = tgl.linear(x, w, activation="tanh")
     np.testing.assert_array_equal(tgl.grad(y.sum(), w, retain_graph=True)._data, tgl.grad(y, w, tgl.ones((4, 2)))._data)
+
+
+# --- in a network -----------------------------------------------------------------------------------
+
+SIZES = ((5, 4), (6, 4), (6,), (3, 6), (3,), (2, 3))
+TARGET = np.array([0, 1, 1, 0, 1])
+
+
+def _network(activation: str | None, keep: Any, leaves: list) -> tuple[Any, list, list]:
+    """Three layers and a loss; ``keep`` sees the hidden layers and says what of them a user holds, and what it adds."""
+    x, w1, b1, w2, b2, w3 = leaves
+    first = tgl.linear(x, w1, b1, activation=activation)
+    second = tgl.linear(first, w2, b2, activation=activation)
+    target = tensor(TARGET, type(x._data))
+    loss = tgl.cross_entropy(tgl.linear(second, w3), target)
+    held, extra = keep(first, second)
+    del first, second
+    return (loss if extra is None else loss + extra), held, leaves
+
+
+#: What else may look at the hidden layers while backward runs: (what is held, what is added to the loss).
+ONLOOKERS: dict[str, Any] = {
+    "nobody": lambda h1, h2: ([], None),
+    "the tensors": lambda h1, h2: ([h1, h2], None),
+    "a view": lambda h1, h2: ([h1[1:]], None),
+    "a view of the last layer": lambda h1, h2: ([h2[:, 0]], None),
+    "a reshaped view": lambda h1, h2: ([tgl.reshape(h1, (-1,)), tgl.matrix_transpose(h2)], None),
+    "a detached tensor": lambda h1, h2: ([h1.detach(), h2.detach()], None),
+    "another operation": lambda h1, h2: ([], (h1 * h1).sum() + tgl.exp(h2).mean()),
+    "a sum alone": lambda h1, h2: ([], h1.sum() + h2.sum()),
+    "a view in another operation": lambda h1, h2: ([], (h1[1:] * h1[:-1]).sum()),
+    "another layer": lambda h1, h2: ([], tgl.linear(h1, h1, activation="tanh").sum()),
+}
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("onlooker", ONLOOKERS)
+def test_a_network_of_overrides_gives_the_rows_gradients_and_changes_nothing_that_is_held(
+    onlooker: str, activation: str | None
+) -> None:
+    arrays = [direction(shape, 20 + i) for i, shape in enumerate(SIZES)]
+    found = {}
+    for world in (np.ndarray, OpaqueArray):
+        leaves = [tensor(a, world, requires_grad=True) for a in arrays]
+        loss, held, _ = _network(activation, ONLOOKERS[onlooker], leaves)
+        before = [values(h).copy() for h in held]
+        first = [values(g).copy() for g in tgl.grad(loss, leaves, retain_graph=True)]
+        again = [values(g).copy() for g in tgl.grad(loss, leaves)]
+        for a, b in zip((*first, *before), (*again, *map(values, held)), strict=True):
+            np.testing.assert_array_equal(a, b)
+        found[world] = first
+    for got, expected in zip(found[np.ndarray], found[OpaqueArray], strict=True):
+        assert_within_rounding(got, expected, "the gradient of a network", length=200, size=size_of([expected]))
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("onlooker", ONLOOKERS)
+def test_a_backward_pass_that_frees_its_graph_changes_nothing_that_is_held(
+    onlooker: str, activation: str | None
+) -> None:
+    arrays = [direction(shape, 20 + i) for i, shape in enumerate(SIZES)]
+    leaves = [tensor(a, requires_grad=True) for a in arrays]
+    loss, held, _ = _network(activation, ONLOOKERS[onlooker], leaves)
+    before = [values(h).copy() for h in held]
+    expected = [values(g).copy() for g in tgl.grad(loss, leaves, retain_graph=True)]
+    for x in leaves:
+        x._node.buffer = np.full(x.shape, np.nan, x.dtype)
+    loss.backward()
+    for a, b in zip(before, map(values, held), strict=True):
+        np.testing.assert_array_equal(a, b, "a held value was overwritten")
+    for x, g in zip(leaves, expected, strict=True):
+        np.testing.assert_array_equal(values(x.grad), g)
+
+
+def test_hooks_and_intermediate_gradients_keep_what_they_saw() -> None:
+    leaves = [tensor(direction(shape, 20 + i), requires_grad=True) for i, shape in enumerate(SIZES)]
+    x, w1, b1, w2, b2, w3 = leaves
+    seen = []
+    first = tgl.linear(x, w1, b1, activation="relu")
+    second = tgl.linear(first, w2, b2, activation="relu")
+    first.register_hook(lambda g: seen.append((g, values(g).copy())))
+    second.retain_grad()
+    loss = tgl.linear(second, w3).sum()
+    (through,) = tgl.grad(loss, [second], retain_graph=True)
+    exact = values(through).copy()
+    loss.backward()
+    np.testing.assert_array_equal(values(second.grad), exact)
+    np.testing.assert_array_equal(values(through), exact)
+    for g, copy in seen:
+        np.testing.assert_array_equal(values(g), copy)

@@ -315,6 +315,26 @@ def test_dtypes_have_arenas_of_their_own():
         assert np.array_equal(p.detach().numpy(), v)
 
 
+def test_an_optimiser_may_be_written_as_in_pytorch():
+    class Halving(optim.Optimizer):
+        def __init__(self, params, rate=0.5, note=None):
+            super().__init__(params, {"rate": rate, "note": note})
+
+        def step(self):
+            with tgl.no_grad():
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        p -= p.grad * group["rate"]
+
+    x = leaf([3.0])
+    optimizer = Halving([{"params": [x], "rate": 0.25}])
+    (x * x).sum().backward()
+    optimizer.step()
+    assert x.tolist() == [1.5]
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert optimizer.param_groups[0]["rate"] == 0.25
+
+
 # Groups and moves ---------------------------------------------------------------------------------------
 
 

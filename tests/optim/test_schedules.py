@@ -172,6 +172,12 @@ def test_a_state_is_plain_data():
     assert json.loads(json.dumps(schedule.state_dict())) == schedule.state_dict()
 
 
+def test_they_are_imported_as_in_pytorch():
+    from tinygrad_lite.optim.lr_scheduler import StepLR
+
+    assert StepLR is optim.lr_scheduler.StepLR is schedules.StepLR
+
+
 def test_changes_by_hand_are_kept():
     optimizer = ours([1.0])
     schedule = schedules.StepLR(optimizer, 1, 0.5)

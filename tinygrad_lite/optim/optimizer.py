@@ -17,12 +17,12 @@ from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_
 from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, release_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.optim.runs import Record, Run
-from tinygrad_lite.optim.settings import Limit, check_parameter, checked, listed, refuse_repeated
+from tinygrad_lite.optim.settings import ANYTHING, Limit, check_parameter, checked, listed, refuse_repeated
 from tinygrad_lite.optim.state import parse
 
 
 class Optimizer:
-    """The base of all optimisers. A subclass names its settings in ``limits`` and writes ``update``.
+    """The base of all optimisers. A subclass says in ``limits`` what its settings may be, and writes ``update``.
 
     Args:
         params: the parameters, or groups of them: dictionaries with ``"params"`` and the settings in which
@@ -53,13 +53,14 @@ class Optimizer:
     Tensor([ 2.5, -3.5], requires_grad=True)
     """
 
-    limits: ClassVar[Mapping[str, Limit]] = {}  #: what each setting may be
+    limits: ClassVar[Mapping[str, Limit]] = {}  #: what each setting may be; anything if not named
     arrays: ClassVar[tuple[str, ...]] = ()  #: all state arrays that there may be
     counts_steps: ClassVar[bool] = True  #: whether ``step`` is part of the state
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
         name = type(self).__name__
-        self.defaults = checked(name, self.limits, defaults)
+        self.settings = {**dict.fromkeys(defaults, ANYTHING), **self.limits}
+        self.defaults = checked(name, self.settings, defaults)
         self.check(name, self.defaults)
         self.param_groups: list[dict[str, Any]] = []
         self._records: list[list[Record]] = []  # per group
@@ -249,14 +250,14 @@ class Optimizer:
         for i, tensor in enumerate(tensors):
             check_parameter(operation, f"{where}['params'][{i}]", tensor)
         merged = {**self.defaults, **group, "params": tensors}
-        prepared = checked(operation, self.limits, merged, where + "[{!r}]")
+        prepared = checked(operation, self.settings, merged, where + "[{!r}]")
         self.check(operation, prepared)
         return prepared
 
     def _check_group(self, operation: str, index: int) -> None:
         """Check a group that the user has changed."""
         group = self.param_groups[index]
-        converted = checked(operation, self.limits, group, f"param_groups[{index}][{{!r}}]")
+        converted = checked(operation, self.settings, group, f"param_groups[{index}][{{!r}}]")
         self.check(operation, converted)
         group.update(converted)
         self._checked[index] = dict(group)

@@ -46,6 +46,7 @@ SHARE = number(0, math.nextafter(1, 2), "a number from 0 to 1")
 POSITIVE_SHARE = number(math.ulp(0), math.nextafter(1, 2), "a number above 0 and up to 1")
 FINITE = number(-math.nextafter(math.inf, 0), math.inf, "a finite number")
 FLAG = Limit("True or False", lambda value: bool(value) if isinstance(value, (bool, np.bool_)) else None)
+ANYTHING = Limit("anything", lambda value: value)
 BETAS = Limit("two numbers from 0 on and below 1", _convert_betas)
 
 
@@ -72,7 +73,7 @@ def checked(
             fail(ArgumentError, operation, f"has no setting {name!r}", hint=hint)
         else:
             result[name] = limits[name].convert(value)
-            if result[name] is None:
+            if result[name] is None and limits[name] is not ANYTHING:
                 need = f"needs {place.format(name)} to be {limits[name].meaning}, but got {value!r}"
                 fail(ArgumentError, operation, need)
     return result

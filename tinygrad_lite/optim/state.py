@@ -62,13 +62,13 @@ def _settings(optimizer: Optimizer, operation: str, index: int, group: Any) -> d
     if group.get("amsgrad"):
         _refuse(operation, f"does not have the variant that param_groups[{index}]['amsgrad'] asks for")
     settings = {name: value for name, value in group.items() if name not in _CHOICES and name != "params"}
-    for name in optimizer.limits:
+    for name in optimizer.settings:
         if name not in settings:
             _refuse(operation, f"needs {name!r}, but param_groups[{index}] does not have it")
     for name in settings:
-        if name not in optimizer.limits and name not in LABELS:
+        if name not in optimizer.settings and name not in LABELS:
             _refuse(operation, f"has no setting {name!r}, but param_groups[{index}] does")
-    settings = checked(operation, optimizer.limits, settings, f"param_groups[{index}][{{!r}}]")
+    settings = checked(operation, optimizer.settings, settings, f"param_groups[{index}][{{!r}}]")
     optimizer.check(operation, settings)
     return settings
 

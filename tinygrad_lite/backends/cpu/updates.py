@@ -62,7 +62,7 @@ def adagrad(p: Array, g: Array, total: Array, *, lr: float, eps: float, weight_d
     def block(start: int, stop: int) -> None:
         x, s, t, u = p[start:stop], total[start:stop], *_scratch(p.dtype, stop - start)
         d = _direction(x, g[start:stop], t, weight_decay, maximize)
-        np.add(s, np.multiply(d, d, u), s)
+        np.add(s, np.square(d, u), s)
         divide(d, np.add(np.sqrt(s, u), eps, u))
         np.subtract(x, np.multiply(u, lr, u), x)
 
@@ -93,13 +93,13 @@ def rmsprop(
     def block(start: int, stop: int) -> None:
         x, v, t, u = p[start:stop], square_avg[start:stop], *_scratch(p.dtype, stop - start)
         d = _direction(x, g[start:stop], t, weight_decay, maximize)
-        _average(v, np.multiply(d, d, u), alpha, u)
+        _average(v, np.square(d, u), alpha, u)
         if grad_avg is None:
             np.sqrt(v, u)
         else:
             m = grad_avg[start:stop]
             _average(m, d, alpha, u)
-            np.subtract(v, np.multiply(m, m, u), u)
+            np.subtract(v, np.square(m, u), u)
             # A steady gradient has no variance: rounding must not make it negative.
             np.sqrt(np.maximum(u, 0, out=u), u)
         divide(d, np.add(u, eps, u))
@@ -148,7 +148,7 @@ def adam(
         if shrink != 1:
             np.multiply(x, shrink, x)
         _average(m, d, beta1, u)
-        _average(v, np.multiply(d, d, u), beta2, u)
+        _average(v, np.square(d, u), beta2, u)
         divide(m, np.add(np.sqrt(v, u), small, u))
         np.subtract(x, np.multiply(u, rate, u), x)
 
