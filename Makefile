@@ -37,8 +37,10 @@ types:
 	@$(setup) dev
 	$(python) -m mypy --strict tinygrad_lite
 
-bench: ## run the benchmarks one after the other
+bench: ## compare speed and memory with PyTorch; takes some minutes on an idle machine
 	@$(setup) examples,test
+	@$(python) -c 'import torch' 2>/dev/null || { \
+		echo 'bench: PyTorch is not installed; .venv/bin/python -m pip install torch==2.13.0'; exit 1; }
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(python) "$$script" $(ARGS); done
 
 clean: ## remove the virtual environment and everything generated

@@ -203,3 +203,18 @@ def test_operands_on_two_devices_are_refused() -> None:
         for pair in ((x, y), (y, x)):
             with pytest.raises(tgl.errors.DeviceError, match="needs operands on one device"):
                 function(*pair)
+
+
+def test_whole_jacobians_and_hessians_stay_on_the_device() -> None:
+    def function(x: Any) -> Any:
+        return tgl.tanh(x) * tgl.sum(x)
+
+    for transform in (
+        lambda x: tgl.jacobian(function, x),
+        lambda x: tgl.jacobian(function, x, strategy="forward-mode"),
+        lambda x: tgl.hessian(lambda v: tgl.sum(function(v)), x),
+        lambda x: tgl.hvp(lambda v: tgl.sum(function(v)), x, x)[1],
+    ):
+        found = [transform(tensor(np.array([0.5, -1.5, 2.0]), world)) for world in (np.ndarray, OpaqueArray)]
+        assert [type(t._data) for t in found] == [np.ndarray, OpaqueArray]
+        np.testing.assert_array_equal(*map(values, found))

@@ -15,7 +15,7 @@ OPTIMIZERS = ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"]
 SETTINGS = {
     "SGD": "lr, momentum, dampening, weight_decay, nesterov, maximize",
     "Adagrad": "lr, lr_decay, weight_decay, initial_accumulator_value, eps, maximize",
-    "RMSprop": "lr, alpha, eps, weight_decay, momentum, centered, maximize",
+    "RMSprop": "lr, momentum, alpha, eps, centered, weight_decay, maximize",
     "Adam": "lr, betas, eps, weight_decay, maximize",
     "AdamW": "lr, betas, eps, weight_decay, maximize",
 }

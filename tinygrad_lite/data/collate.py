@@ -71,9 +71,7 @@ def _stack(place: str, samples: Sequence[Any]) -> Any:
             samples,
             lambda s: f"{type(s).__name__} of {len(s)}" if isinstance(s, tuple | list) else type(s).__name__,
         )
-        return _rebuild(
-            first, [_stack(f"{place}[{i}]", part) for i, part in enumerate(zip(*samples, strict=True))]
-        )
+        return _rebuild(first, [_stack(f"{place}[{i}]", part) for i, part in enumerate(zip(*samples, strict=True))])
     return _stack_arrays(place, samples)
 
 
@@ -84,16 +82,14 @@ def _stack_arrays(place: str, samples: Sequence[Any]) -> Any:
             errors.fail(
                 errors.DTypeError,
                 "default_collate",
-                f"needs arrays, numbers or strings, but {place} is a {type(samples[i]).__name__} "
-                f"in sample {i}",
+                f"needs arrays, numbers or strings, but {place} is a {type(samples[i]).__name__} in sample {i}",
                 hint="pass collate_fn to form the batches yourself",
             )
         if array.shape != arrays[0].shape:
             errors.fail(
                 errors.ShapeError,
                 "default_collate",
-                f"needs one shape for {place}, but got {arrays[0].shape} in sample 0 "
-                f"and {array.shape} in sample {i}",
+                f"needs one shape for {place}, but got {arrays[0].shape} in sample 0 and {array.shape} in sample {i}",
                 hint="pad the samples to one shape, or pass collate_fn to form the batches yourself",
             )
     batch = np.stack(arrays)
@@ -108,8 +104,7 @@ def _same(place: str, samples: Sequence[Any], structure: Any) -> None:
             errors.fail(
                 errors.ArgumentError,
                 "default_collate",
-                f"needs one structure for {place}, but got {first} in sample 0 "
-                f"and {structure(sample)} in sample {i}",
+                f"needs one structure for {place}, but got {first} in sample 0 and {structure(sample)} in sample {i}",
             )
 
 

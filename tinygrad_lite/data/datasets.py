@@ -64,9 +64,7 @@ class TensorDataset:
             errors.fail(errors.ArgumentError, "TensorDataset", "needs at least one array, but got none")
         self.arrays = tuple(_as_numpy(name, array) for name, array in named.items())
         if any(array.ndim == 0 for array in self.arrays):
-            errors.fail(
-                errors.ShapeError, "TensorDataset", "needs arrays with rows, but one has shape ()", named
-            )
+            errors.fail(errors.ShapeError, "TensorDataset", "needs arrays with rows, but one has shape ()", named)
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) > 1:
             errors.fail(

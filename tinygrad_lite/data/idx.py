@@ -93,9 +93,7 @@ def _parse(path: Path, stream: BinaryIO, limit: int, digest: Digest | None) -> N
         _refuse(path, f"it ends after {len(magic)} of the 4 bytes of the magic number")
     code, ndim = magic[2], magic[3]
     if magic[:2] != b"\0\0" or code not in _DTYPES:
-        _refuse(
-            path, f"it begins with 0x{magic.hex()}; MNIST's images begin with 0x00000803, labels 0x00000801"
-        )
+        _refuse(path, f"it begins with 0x{magic.hex()}; MNIST's images begin with 0x00000803, labels 0x00000801")
     if not 1 <= ndim <= _MAX_DIMENSIONS:
         _refuse(path, f"it announces {ndim} dimensions; 1 to {_MAX_DIMENSIONS} can be read")
     dims = _take(stream, 4 * ndim)

@@ -70,9 +70,7 @@ class DataLoader:
                 hint="for arrays use TensorDataset(x, y)",
             )
         if len(dataset) == 0:
-            errors.fail(
-                errors.ArgumentError, "DataLoader", "needs at least one sample, but the dataset is empty"
-            )
+            errors.fail(errors.ArgumentError, "DataLoader", "needs at least one sample, but the dataset is empty")
         check_count("DataLoader", "batch_size", batch_size, 1)
         check_count("DataLoader", "seed", seed, 0)
         if shuffle and sampler is not None:

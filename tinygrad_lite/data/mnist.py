@@ -176,16 +176,12 @@ def _locate(origin: str, named: Path) -> Path:
         some = len(missing) < len(FILES)
         without = f" (without {', '.join(file.name for file in missing)})" if some else ""
         tried.append(f"{folder}{without}")
-    need = (
-        f"needs the four MNIST files in the folder given by {origin}, but they are not in {', '.join(tried)}"
-    )
+    need = f"needs the four MNIST files in the folder given by {origin}, but they are not in {', '.join(tried)}"
     return _not_found("load_mnist", need)
 
 
 def _not_found(operation: str, need: str) -> NoReturn:
-    errors.fail(
-        errors.DataNotFoundError, operation, need, hint=f"{_BY_HAND} with data_dir or the variable {VARIABLE}"
-    )
+    errors.fail(errors.DataNotFoundError, operation, need, hint=f"{_BY_HAND} with data_dir or the variable {VARIABLE}")
 
 
 # Downloading ------------------------------------------------------------------------------------------
@@ -243,9 +239,7 @@ def _load(folder: Path, verify: bool) -> DigitData:
     _check_pair(folder, "train", train_images, train_labels)
     _check_pair(folder, "t10k", test_images, test_labels)
     if train_images.shape[1:] != test_images.shape[1:]:
-        _mismatch(
-            folder, f"images of one size, but train has {train_images.shape} and t10k {test_images.shape}"
-        )
+        _mismatch(folder, f"images of one size, but train has {train_images.shape} and t10k {test_images.shape}")
 
     name = "MNIST" if verify else "unverified data in MNIST's format"
     height, width = train_images.shape[1:]
@@ -306,8 +300,7 @@ def _substitute(failure: str) -> DigitData:
         "test images of 8 x 8 pixels (UCI digits, bundled); accuracies cannot be compared with MNIST's"
     )
     print(
-        f"WARNING: {source}.\n  why       {failure}.\n"
-        f"  instead   {_BY_HAND} with data_dir or the variable {VARIABLE}.",
+        f"WARNING: {source}.\n  why       {failure}.\n  instead   {_BY_HAND} with data_dir or the variable {VARIABLE}.",
         file=sys.stderr,
     )
     return replace(digits, source=source, substituted=True)

@@ -43,9 +43,7 @@ class Prefetch(Generic[T]):
         try:
             return self._channel.get()
         except errors.Error as error:
-            if error.line.startswith(
-                "threading.py:"
-            ):  # no user's line on the thread's stack, but one on ours
+            if error.line.startswith("threading.py:"):  # no user's line on the thread's stack, but one on ours
                 error.line = errors.user_line()
             raise
 

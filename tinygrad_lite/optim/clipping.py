@@ -19,9 +19,8 @@ from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
 from tinygrad_lite.optim.settings import NON_NEGATIVE, Limit, checked, listed
 
-ROW = (
-    4096  #: elements, a divisor of BLOCK; the squares of a row are summed in the array's precision, the rows in double
-)
+#: Elements, a divisor of BLOCK: the squares of a row are summed in the precision of the array, the rows in double.
+ROW = 4096
 NORM = Limit(
     "a number above 0, or inf",
     lambda v: float(v) if isinstance(v, (int, float, np.number)) and not isinstance(v, bool) and v > 0 else None,
@@ -66,7 +65,8 @@ def clip_grad_norm_(
     leaves = _leaves(operation, parameters)
     pieces, others = _pieces(leaves)
     grads: list[Any] = [leaf.grad for leaf in leaves]
-    norm = _norm([*map(_flat, pieces), *(leaf.grad._data for leaf in others)], given["norm_type"])  # type: ignore[union-attr]
+    loose: list[Any] = [leaf.grad for leaf in others]
+    norm = _norm([*map(_flat, pieces), *(grad._data for grad in loose)], given["norm_type"])
     if error_if_nonfinite and not math.isfinite(norm):
         _refuse_nonfinite(operation, norm)
     factor = given["max_norm"] / (norm + 1e-6)

@@ -13,37 +13,18 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_lite.backends.cpu import namespace
 from tinygrad_lite.backends.cpu.namespace import Array
-from tinygrad_lite.backends.cpu.parallel import for_blocks
+from tinygrad_lite.backends.cpu.parallel import for_blocks, scratch
 
 #: Elements per block of an element-wise pass: a few arrays of it stay in a core's 1 MiB second-level cache.
 BLOCK = 32 * 1024
 
 
-class _Scratch(threading.local):
-    """Work memory of one thread, kept from call to call: fresh pages cost more than the arithmetic on them."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, Any], Array] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An uninitialised array of that shape; the same memory for the same name the next time."""
-        size = 1
-        for n in shape:
-            size *= n
-        memory = self._kept.get((name, dtype))
-        if memory is None or memory.size < size:
-            memory = self._kept[name, dtype] = np.empty(size, dtype)
-        return memory[:size].reshape(shape)
-
-
-_scratch = _Scratch()
 _constants: dict[tuple[Any, ...], Array] = {}
 
 
@@ -93,7 +74,7 @@ def _linear(
                 np.add(z, bias, out=z)
             if activation == "relu":
                 if passed is not None:  # "not <= 0" lets a NaN pass, as the row's text does
-                    stopped = np.less_equal(z, 0, out=_scratch.array("stopped", z.shape, np.bool_))
+                    stopped = np.less_equal(z, 0, out=scratch("stopped", z.shape, np.bool_))
                     np.bitwise_not(np.packbits(stopped), out=passed[start // 8 : -(-stop // 8)])
                 # Against an array of zeros NumPy's maximum runs four times as fast as against the number 0.
                 np.maximum(z, _constant(0.0, (height, width), z.dtype)[: len(z)], out=z)
@@ -106,16 +87,15 @@ def _linear(
     return out, _Linear(x, weight, out, activation, passed)
 
 
-def _linear_backward(
-    saved: _Linear, g: Array, needs: tuple[bool, ...], sinks: list[Array]
-) -> tuple[Array | None, ...]:
+def _linear_backward(saved: _Linear, g: Array, needs: tuple[bool, ...], sinks: list[Array]) -> tuple[Array | None, ...]:
     weight = saved.weight
     if saved.activation is not None:
         g = _through_activation(saved, g)
     rows = _rows(g)
     gx = gw = gb = None
     if needs[1]:
-        gw = np.matmul(rows.T, _rows(saved.x), out=sinks[1])
+        # A weight that a layer computed may be lent, too, but nothing here knows who else looks at it.
+        gw = np.matmul(rows.T, _rows(saved.x), out=None if sinks[1] is weight else sinks[1])
     if needs[2]:  # the sum of the rows as a product: BLAS is twice as fast at it as a reduction
         gb = np.matmul(_constant(1.0, (rows.shape[0],), rows.dtype), rows, out=sinks[2])
     if needs[0]:
@@ -124,8 +104,8 @@ def _linear_backward(
 
 
 def _lend(saved: _Linear) -> Array | None:
-    """The output, if backward can do without it: relu has kept its bits."""
-    return saved.out if saved.activation in (None, "relu") else None
+    """The output, if backward can do without it (relu has kept its bits) and it is no one's bias."""
+    return saved.out if saved.activation in (None, "relu") and saved.out.ndim > 1 else None
 
 
 #: References to an activation that only the graph holds: two of its producer (saved and private), two of the layer
@@ -146,7 +126,7 @@ _SIGNED = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dt
 def _through_activation(saved: _Linear, g: Array) -> Array:
     """The gradient before the activation: in place if ``g`` lies in our own recycled output, else in scratch."""
     out, activation, passed = saved.out, saved.activation, saved.passed
-    result = g if g is out else _scratch.array("slope", out.shape, out.dtype)
+    result = g if g is out else scratch("slope", out.shape, out.dtype)
     if not g.flags.c_contiguous:
         g = np.ascontiguousarray(g)
     flat_g, flat_out, flat = g.reshape(-1), out.reshape(-1), result.reshape(-1)
@@ -157,7 +137,7 @@ def _through_activation(saved: _Linear, g: Array) -> Array:
         if passed is not None:
             # 0 or 1 becomes a mask of no or all bits: this selects exactly, also beside inf and NaN.
             ones = np.unpackbits(passed[start // 8 : -(-stop // 8)], count=stop - start).view(np.int8)
-            mask = np.negative(ones, out=_scratch.array("mask", ones.shape, signed), casting="unsafe")
+            mask = np.negative(ones, out=scratch("mask", ones.shape, signed), casting="unsafe")
             np.bitwise_and(mask, source.view(signed), out=into.view(signed))
         elif activation == "tanh":  # g (1 - a^2)
             np.multiply(a, a, out=into)

@@ -8,10 +8,11 @@ not depend on the blocks, hence not on the number of threads or on who takes whi
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import threading
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -101,6 +102,29 @@ def _cores() -> int:
 
 
 _threads: int | None = None  # None: not decided yet
+
+
+# --- work memory --------------------------------------------------------------------------------------
+
+
+class _Scratch(threading.local):
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, Any], Any] = {}
+
+
+_scratch = _Scratch()
+
+
+def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """An uninitialised array of this thread, the same memory for the same name and dtype the next time.
+
+    It is kept from call to call, because fresh pages cost more than the arithmetic on them.
+    """
+    size = math.prod(shape)
+    memory = _scratch.kept.get((name, dtype))
+    if memory is None or memory.size < size:
+        memory = _scratch.kept[name, dtype] = np.empty(size, dtype)
+    return memory[:size].reshape(shape)
 
 
 # --- the threads --------------------------------------------------------------------------------------

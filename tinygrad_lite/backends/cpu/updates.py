@@ -1,7 +1,7 @@
 """Optimiser updates over flat arrays, in place: what ``optim`` calls for each run of parameters.
 
 Each update is a chain of ufuncs over blocks that stay in cache, with every result written to an operand or to
-one of two scratch blocks per thread: nothing the size of the model is allocated, and the gradient is only
+a scratch block of the thread: nothing the size of the model is allocated, and the gradient is only
 read. The cost is memory traffic: each array is read, and all but the gradient written, once per step.
 
 ``p`` is the parameters, ``g`` their gradient, all arrays are 1-D and of one float dtype and length. Scalars are
@@ -11,14 +11,13 @@ computed in double precision, as far as they can be folded, and rounded once to 
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks
+from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks, scratch
 
-Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"
+Array: TypeAlias = Any  #: np.ndarray
 
 
 def sgd(
@@ -40,8 +39,8 @@ def sgd(
     """
 
     def block(start: int, stop: int) -> None:
-        x, t, u = p[start:stop], *_scratch(p.dtype, stop - start)
-        d = _direction(x, g[start:stop], t, weight_decay, maximize)
+        x, u = p[start:stop], scratch("u", (stop - start,), p.dtype)
+        d = _direction(x, g[start:stop], weight_decay, maximize)
         if buffer is not None:
             b = buffer[start:stop]
             if first:
@@ -50,7 +49,7 @@ def sgd(
                 np.multiply(b, momentum, b)
                 np.add(b, d if dampening == 0 else np.multiply(d, 1 - dampening, u), b)
             d = np.add(d, np.multiply(b, momentum, u), u) if nesterov else b
-        np.subtract(x, np.multiply(d, lr, t), x)
+        np.subtract(x, np.multiply(d, lr, u), x)
 
     for_blocks(p.size, BLOCK, block)
 
@@ -60,8 +59,8 @@ def adagrad(p: Array, g: Array, total: Array, *, lr: float, eps: float, weight_d
     divide = _division(p.dtype, eps)
 
     def block(start: int, stop: int) -> None:
-        x, s, t, u = p[start:stop], total[start:stop], *_scratch(p.dtype, stop - start)
-        d = _direction(x, g[start:stop], t, weight_decay, maximize)
+        x, s, u = p[start:stop], total[start:stop], scratch("u", (stop - start,), p.dtype)
+        d = _direction(x, g[start:stop], weight_decay, maximize)
         np.add(s, np.square(d, u), s)
         divide(d, np.add(np.sqrt(s, u), eps, u))
         np.subtract(x, np.multiply(u, lr, u), x)
@@ -91,8 +90,8 @@ def rmsprop(
     divide = _division(p.dtype, eps)
 
     def block(start: int, stop: int) -> None:
-        x, v, t, u = p[start:stop], square_avg[start:stop], *_scratch(p.dtype, stop - start)
-        d = _direction(x, g[start:stop], t, weight_decay, maximize)
+        x, v, u = p[start:stop], square_avg[start:stop], scratch("u", (stop - start,), p.dtype)
+        d = _direction(x, g[start:stop], weight_decay, maximize)
         _average(v, np.square(d, u), alpha, u)
         if grad_avg is None:
             np.sqrt(v, u)
@@ -143,8 +142,8 @@ def adam(
 
     def block(start: int, stop: int) -> None:
         x, m, v = p[start:stop], exp_avg[start:stop], exp_avg_sq[start:stop]
-        t, u = _scratch(p.dtype, stop - start)
-        d = _direction(x, g[start:stop], t, joined, maximize)
+        u = scratch("u", (stop - start,), p.dtype)
+        d = _direction(x, g[start:stop], joined, maximize)
         if shrink != 1:
             np.multiply(x, shrink, x)
         _average(m, d, beta1, u)
@@ -158,12 +157,15 @@ def adam(
 # --- what the updates share -----------------------------------------------------------------------------
 
 
-def _direction(x: Array, g: Array, t: Array, weight_decay: float, maximize: bool) -> Array:
-    """The gradient to follow: ``g + weight_decay x``, with -g to maximize; g itself, or ``t`` written."""
+def _direction(x: Array, g: Array, weight_decay: float, maximize: bool) -> Array:
+    """The gradient to follow: ``g + weight_decay x``, with -g to maximize; g itself, or a scratch block."""
+    if weight_decay == 0 and not maximize:
+        return g
+    t = scratch("t", g.shape, g.dtype)
     if weight_decay != 0:
         np.multiply(x, weight_decay, t)
         return np.subtract(t, g, t) if maximize else np.add(t, g, t)
-    return np.negative(g, t) if maximize else g
+    return np.negative(g, t)
 
 
 def _average(mean: Array, new: Array, keep: float, t: Array) -> None:
@@ -187,21 +189,3 @@ def _divide(x: Array, u: Array) -> None:
 
 def _divide_guarded(x: Array, u: Array) -> None:
     np.divide(x, u, out=u, where=u != 0)
-
-
-class _Scratch(threading.local):
-    """Two blocks of every dtype in use, for each thread."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[Any, tuple[Array, Array]] = {}
-
-
-_local = _Scratch()
-
-
-def _scratch(dtype: Any, size: int) -> tuple[Array, Array]:
-    """Two scratch arrays of at most ``BLOCK`` elements."""
-    blocks = _local.blocks.get(dtype)
-    if blocks is None:
-        blocks = _local.blocks[dtype] = (np.empty(BLOCK, dtype), np.empty(BLOCK, dtype))
-    return blocks[0][:size], blocks[1][:size]
