@@ -36,7 +36,7 @@ OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 }
 
 #: their learning rates alpha, chosen on validation images (--validation 10000)
-LEARNING_RATES = {"sgd": 0.2, "momentum": 0.05, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 1e-3, "adamw": 2e-3}
+LEARNING_RATES = {"sgd": 0.2, "momentum": 0.05, "adagrad": 0.02, "rmsprop": 2e-3, "adam": 1.5e-3, "adamw": 1.5e-3}
 #: the slope of a sigmoid is at most 1/4; the other four make up for that by themselves
 SIGMOID_LEARNING_RATES = {"sgd": 1.0, "momentum": 0.1}
 

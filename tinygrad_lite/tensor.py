@@ -14,6 +14,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import transforms
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, make_leaf, make_tensor, mode
 from tinygrad_lite.autograd.record import reflected, require_float
+from tinygrad_lite.autograd.rows import copied
 from tinygrad_lite.errors import (
     ArgumentError,
     DTypeError,
@@ -109,7 +110,7 @@ class Methods:
         elif self._node is None:
             require_float("requires_grad", self)
             if self._version is None:  # views and graphs may hold this memory, and a leaf is written in place
-                self._data = self._data.copy()
+                self._data = copied(self._data)
             make_leaf(self)
 
     @property
@@ -224,12 +225,12 @@ class Methods:
     def __deepcopy__(self: Any, memo: dict[int, Any]) -> Tensor:
         if not self.is_leaf:
             fail(GradientError, "deepcopy", "needs a leaf", {"tensor": self}, "use detach() first")
-        copied: Tensor = object.__new__(type(self))
-        memo[id(self)] = copied
-        copied._data, copied._node, copied._version = self._data.copy(), None, None
+        twin: Tensor = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin._data, twin._node, twin._version = copied(self._data), None, None
         if self._node is not None:
-            make_leaf(copied)
-        return copied
+            make_leaf(twin)
+        return twin
 
     # --- gradients ----------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from tinygrad_lite.autograd.rows import copied
+
 if TYPE_CHECKING:
     from tinygrad_lite.autograd.rows import Plan
     from tinygrad_lite.tensor import Methods as _Methods
@@ -181,7 +183,7 @@ class Version:
             for ref in self.viewers:
                 viewer = ref()
                 if viewer is not None and viewer._version is self:
-                    viewer._data = viewer._data.copy()
+                    viewer._data = copied(viewer._data)
                     viewer._version = None
             self.viewers = []
 

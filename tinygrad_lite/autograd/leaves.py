@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, make_tensor
+from tinygrad_lite.autograd.rows import copied
 
 
 def deposit(leaf: Leaf, g: Any, create_graph: bool) -> None:
@@ -22,11 +23,11 @@ def deposit(leaf: Leaf, g: Any, create_graph: bool) -> None:
     grad = leaf.grad
     if create_graph:
         if grad is None:
-            g = make_tensor(g._data.copy() if g._node is None else g._data, g._node)
+            g = make_tensor(copied(g._data) if g._node is None else g._data, g._node)
         leaf.grad = g if grad is None else grad + g
     elif grad is None:
         if leaf.buffer is None:
-            leaf.grad = make_tensor(np.array(g) if isinstance(g, np.generic) else g.copy())
+            leaf.grad = make_tensor(copied(g))
         else:
             if g is not leaf.buffer:  # else the backend has written it there already
                 claim_buffer(leaf)[...] = g
@@ -67,13 +68,13 @@ def release_grad(leaf: Leaf) -> None:
     del grad
     kept = held()
     if kept is not None:
-        kept._data, kept._version = kept._data.copy(), None
+        kept._data, kept._version = copied(kept._data), None
 
 
 def adopt_grad(leaf: Leaf, value: Tensor) -> None:
     """Make the elements of ``value`` the gradient of a leaf: a copy, in its place in the arena if it has one."""
     if leaf.buffer is None:
-        leaf.grad = make_tensor(value._data.copy())
+        leaf.grad = make_tensor(copied(value._data))
     else:
         claim_buffer(leaf)[...] = value._data
         leaf.grad = _in_buffer(leaf)

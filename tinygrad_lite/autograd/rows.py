@@ -21,6 +21,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 RuleFunction = Callable[..., Any]
 Take = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 Step = tuple[int, RuleFunction, "Take | None"]
@@ -152,6 +154,14 @@ class _Worlds(dict[type, World]):
 
 
 namespaces: dict[type, Any] = {}  #: array type -> the backend's namespace
+
+
+def copied(array: Any) -> Any:
+    """A copy of an array of any backend (a NumPy scalar, which arithmetic on 0-d arrays makes, becomes an array)."""
+    xp = namespaces.get(type(array))
+    return np.array(array) if xp is None else xp.asarray(array, copy=True)
+
+
 rows: dict[str, Row] = {}  #: every declared operation, by name
 
 

@@ -10,7 +10,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import graph
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.record import require_float
-from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.autograd.rows import copied, namespaces
 from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, shape_tuple
 
@@ -37,7 +37,7 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         data = value._data
         if wanted is not None and data.dtype != wanted:
             return namespaces[type(data)].astype(data, wanted)
-        return data.copy() if copy else data
+        return copied(data) if copy else data
     if type(value) in namespaces and not isinstance(value, np.ndarray):
         return value
     python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__")

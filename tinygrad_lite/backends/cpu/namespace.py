@@ -164,7 +164,12 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
 
 # --- creation ---------------------------------------------------------------------------------------------
 
-asarray = np.asarray
+
+def asarray(x: Any, copy: bool | None = None) -> Array:
+    """An array of ``x``; a copy lies in row-major order."""
+    return np.array(x, order="C") if copy else np.asarray(x)
+
+
 zeros = np.zeros
 full = np.full
 zeros_like = np.zeros_like
