@@ -101,7 +101,7 @@ def test_every_optimizer_learns_with_its_default_rate(name):
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
 def test_every_activation_learns(name):
-    output, _ = run("--data", "digits", "--epochs", "10", "--hidden", "64", "--activation", name)
+    output, _ = run("--data", "digits", "--epochs", "20", "--hidden", "64", "--activation", name)
     assert accuracy_of(output) > 90
 
 

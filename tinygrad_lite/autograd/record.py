@@ -22,7 +22,16 @@ from tinygrad_lite.autograd.graph import (
     sequence,
 )
 from tinygrad_lite.autograd.rows import Row, World, namespaces
-from tinygrad_lite.errors import DeviceError, DTypeError, Error, GradientError, ShapeError, fail
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    fail,
+)
 
 _new = object.__new__
 
@@ -53,12 +62,15 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
         try:
             a = x._data
         except AttributeError:
-            x = x if isinstance(x, Tensor) else Tensor(x)
+            x = tensor_of(row.name, x, row.operands[0])
             a = x._data
         if floating and a.dtype.kind != "f":
             a = _to_floating(row, x)
         world = worlds[type(a)]
-        out = world.forward(a)
+        try:
+            out = world.forward(a)
+        except (ValueError, TypeError) as error:
+            refuse(row, (x,), error)
         if type(out) is not world.array_type:
             out = world.xp.asarray(out)
         tensor = _new(Tensor)
@@ -153,18 +165,30 @@ def reflected(function: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Te
     return exchanged
 
 
-def operand(value: Any) -> Tensor | Number:
+def operand(operation: str, value: Any, name: str) -> Tensor | Number:
     """A tensor or number for ``value``; arrays and nested lists become tensors without a gradient."""
     if isinstance(value, (Tensor, Number)):
         return value
     if type(value) in (float, int, bool, complex):
         return Number(value)
-    return Tensor(value)
+    return tensor_of(operation, value, name)
+
+
+def tensor_of(operation: str, value: Any, name: str) -> Tensor:
+    """``value`` itself if it is a tensor, else a new one; refused in the words of the operation, not of ``Tensor``."""
+    if isinstance(value, Tensor):
+        return value
+    try:
+        return Tensor(value._data if isinstance(value, Number) else value)
+    except Error as error:
+        refused = error
+    fail(type(refused), operation, refused.need, {name: value}, refused.hint)
 
 
 def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, Any, Array, Array]:
     """The operands with arrays of one dtype and one device; numbers stay weak."""
-    x1, x2 = operand(x1), operand(x2)
+    *_, first, second = row.operands  # of ``where`` the last two
+    x1, x2 = operand(row.name, x1, first), operand(row.name, x2, second)
     a, b = x1._data, x2._data
     if isinstance(x1, Number) and isinstance(x2, Number):
         x1 = Tensor(a)
@@ -175,14 +199,21 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         dtype = dtypes.with_number(b.dtype, a)
     else:
         if type(a) is not type(b):
-            fail(DeviceError, row.name, "needs operands on one device", _named(row, (x1, x2)))
+            fail(DeviceError, row.name, "needs operands on one device", _by_name((first, second), (x1, x2)))
         dtype = dtypes.promote(a.dtype, b.dtype)
     if floating and dtype.kind in "biu":
         dtype = dtypes.default_float
+    if dtype.kind == "c" and row.rules and mode.enabled and (x1._node is not None or x2._node is not None):
+        need = "cannot carry a gradient: complex tensors have none"
+        fail(GradientError, row.name, need, _by_name((first, second), (x1, x2)), "detach() the real operand first")
     xp = namespaces[type(b) if isinstance(x1, Number) else type(a)]
     # The node remembers the operands' own dtypes: the engine casts what reaches them.
-    a = xp.full((), a, dtype) if isinstance(x1, Number) else xp.astype(a, dtype)
-    b = xp.full((), b, dtype) if isinstance(x2, Number) and type(b) is not float else b
+    try:
+        a = xp.full((), a, dtype) if isinstance(x1, Number) else xp.astype(a, dtype)
+        b = xp.full((), b, dtype) if isinstance(x2, Number) and type(b) is not float else b
+    except OverflowError:
+        need = f"needs a number that {dtype.name} can hold"
+        fail(ArgumentError, row.name, need, _by_name((first, second), (x1, x2)), "convert the tensor with astype first")
     b = b if isinstance(x2, Number) else xp.astype(b, dtype)
     return x1, x2, a, b
 
@@ -331,7 +362,11 @@ def _named(row: Row, operands: Sequence[Any]) -> dict[str, Any]:
     """The operands by the names of the row's signature."""
     if row.variadic:
         return {f"{row.operands[0]}[{i}]": _shown(x) for i, x in enumerate(operands)}
-    return {name: _shown(x) for name, x in zip(row.operands, operands, strict=False) if x is not None}
+    return _by_name(row.operands, operands)
+
+
+def _by_name(names: Sequence[str], operands: Sequence[Any]) -> dict[str, Any]:
+    return {name: _shown(x) for name, x in zip(names, operands, strict=False) if x is not None}
 
 
 def _shown(x: Any) -> Any:
@@ -342,12 +377,19 @@ def refuse(row: Row, operands: Sequence[Any], error: Exception) -> NoReturn:
     """Turn what the backend raised into an error that names the operands."""
     if isinstance(error, Error):
         raise error
-    shapes = [x._data.shape for x in operands if isinstance(x, Tensor)]
-    clash = broadcast_clash(shapes)
+    tensors = [x for x in operands if isinstance(x, Tensor)]
+    clash = broadcast_clash([x._data.shape for x in tensors])
     named = _named(row, operands)
     if clash and not row.statics:
         fail(ShapeError, row.name, f"needs shapes that broadcast together, but {clash}", named)
-    fail(ShapeError, row.name, f"cannot work on these operands: {error}", named)
+    types = {x._data.dtype.name: x._data.dtype for x in tensors}
+    discrete = all(dtype.kind in "biu" for dtype in types.values())
+    hint = "convert with astype first" if discrete else ""
+    if isinstance(error, TypeError) and (discrete or any(dtype.itemsize < 4 for dtype in types.values())):
+        fail(DTypeError, row.name, f"does not work on {' and '.join(types)}", named, hint)
+    kind = {TypeError: DTypeError, IndexError: IndexingError}.get(type(error), ArgumentError)
+    text = str(error).rstrip(". ")
+    fail(kind, row.name, f"cannot work on these operands: {text}", named, hint)
 
 
 def broadcast_clash(shapes: Sequence[tuple[int, ...]]) -> str:
