@@ -8,6 +8,7 @@ own initialisation. The third column is the floor: the matrix products alone, in
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -28,7 +29,7 @@ CASES = [
 
 def our_step(widths: tuple[int, ...], optimizer: str, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     opt = optim.SGD(model.parameters(), lr=0.01) if optimizer == "SGD" else optim.Adam(model.parameters())
@@ -47,7 +48,7 @@ def our_step(widths: tuple[int, ...], optimizer: str, x: np.ndarray, y: np.ndarr
 
 def torch_step(widths: tuple[int, ...], optimizer: str, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     layers: list[torch.nn.Module] = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1])
     make = torch.optim.SGD if optimizer == "SGD" else torch.optim.Adam
@@ -69,7 +70,7 @@ def products(widths: tuple[int, ...], batch: int) -> Callable[[], object]:
     """The matrix products of one step and nothing else: forward, weight and input gradients."""
     rng = np.random.default_rng(1)
     xs = [rng.normal(size=(batch, n)).astype(np.float32) for n in widths]
-    ws = [rng.normal(size=(m, n)).astype(np.float32) for n, m in zip(widths, widths[1:], strict=False)]
+    ws = [rng.normal(size=(m, n)).astype(np.float32) for n, m in itertools.pairwise(widths)]
     ys = [np.empty((batch, m), np.float32) for m in widths[1:]]
     gws = [np.empty_like(w) for w in ws]
 

@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytest.register_assert_rewrite("refusals")
+
 
 class Need(NamedTuple):
     """Something that not every machine has."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd import transforms
+from tinygrad_lite.autograd import leaves, transforms
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, make_leaf, make_tensor, mode
 from tinygrad_lite.autograd.record import reflected, require_float
 from tinygrad_lite.autograd.rows import copied
@@ -109,37 +109,37 @@ class Methods:
             self._node = None
         elif self._node is None:
             require_float("requires_grad", self)
-            if self._version is None:  # views and graphs may hold this memory, and a leaf is written in place
-                self._data = copied(self._data)
+            if self._version is None or self._version.owner() is not self:
+                self._data = copied(self._data)  # others may look at this memory, and a leaf is written in place
             make_leaf(self)
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient that backward passes have added up in this leaf, or None."""
-        node = self._node
-        if type(node) is Leaf:
-            return node.grad
-        hooks = None if node is None else node.hooks
+        leaf = leaves.leaf_of(self)  # type: ignore[arg-type]
+        if leaf is not None:
+            return leaf.grad
+        hooks = None if self._node is None else self._node.hooks
         return None if hooks is None else hooks.retained
 
     @grad.setter
     def grad(self: Any, value: Tensor | None) -> None:
-        node = self._node
-        if type(node) is not Leaf:
+        leaf = leaves.leaf_of(self)
+        if leaf is None:
             fail(GradientError, "grad", "can be set on leaves that require a gradient only", {"tensor": self})
         if value is not None and (
             not isinstance(value, Tensor) or value.shape != self.shape or value.dtype != self.dtype
         ):
             operands = {"tensor": self, "grad": value}
             fail(GradientError, "grad", "needs None or a tensor of the same shape and dtype", operands)
-        transforms.release_grad(node)
+        leaves.release_grad(leaf)
         if value is not None:
-            transforms.adopt_grad(node, value)
+            leaves.adopt_grad(leaf, value)
 
     @property
     def T(self) -> Tensor:
         """The matrix transposed."""
-        return linalg_transpose(self)
+        return _transposed(self)
 
     @property
     def mT(self) -> Tensor:
@@ -164,7 +164,10 @@ class Methods:
     # --- to Python and NumPy ------------------------------------------------------------------------
 
     def numpy(self: Any) -> np.ndarray[Any, Any]:
-        """The elements as a read-only NumPy array that shares their memory; ``.copy()`` keeps a snapshot.
+        """The elements as a read-only NumPy array that shares their memory, as it is now.
+
+        Of a leaf or a gradient, which are written in place, ``.copy()`` keeps a snapshot; an optimiser that is
+        made later moves the leaf's elements to memory of its own and leaves the array behind.
 
         Raises:
             GradientError: on a tensor that requires a gradient (which NumPy would not follow).
@@ -178,7 +181,10 @@ class Methods:
 
     def __array__(self: Any, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         array: np.ndarray[Any, Any] = self.numpy()
-        return array.astype(dtype) if copy or (dtype is not None and array.dtype != dtype) else array
+        converts = dtype is not None and array.dtype != dtype
+        if copy is False and converts:
+            raise ValueError(f"a {array.dtype.name} tensor is a {np.dtype(dtype).name} array only by a copy")
+        return np.array(array, dtype=dtype) if copy or converts else array
 
     def item(self: Any) -> Any:
         """The only element as a Python number.
@@ -207,6 +213,9 @@ class Methods:
         if self.size != 1:
             fail(ShapeError, "bool", "needs exactly one element", {"tensor": self}, "use .any() or .all()")
         return bool(self.item())
+
+    def __format__(self: Any, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
 
     def __index__(self: Any) -> int:
         if self.dtype.kind not in "iu":
@@ -350,9 +359,17 @@ class Methods:
     __abs__ = elementwise.abs
     __lt__, __le__ = elementwise.less, elementwise.less_equal
     __gt__, __ge__ = elementwise.greater, elementwise.greater_equal
-    __and__ = __rand__ = elementwise.logical_and
-    __or__ = __ror__ = elementwise.logical_or
-    __invert__ = elementwise.logical_not
+
+    def __and__(self: Any, other: Any) -> Tensor:
+        return elementwise.logical_and(*_bools("&", self, other))
+
+    def __or__(self: Any, other: Any) -> Tensor:
+        return elementwise.logical_or(*_bools("|", self, other))
+
+    def __invert__(self: Any) -> Tensor:
+        return elementwise.logical_not(*_bools("~", self))
+
+    __rand__, __ror__ = __and__, __or__
     __array_ufunc__ = None  # NumPy arrays leave mixed operators to us
 
     def __eq__(self: Any, other: Any) -> Any:
@@ -376,6 +393,12 @@ class Methods:
 
     def __itruediv__(self: Any, other: Any) -> Any:
         return _update("divide", self, elementwise.divide, other)
+
+    def __ipow__(self: Any, other: Any) -> Any:
+        return _update("pow", self, elementwise.pow, other)
+
+    def __imatmul__(self: Any, other: Any) -> Any:
+        return _update("matmul", self, linalg.matmul, other)
 
     # --- methods: the functions of the same name -----------------------------------------------------
 
@@ -403,7 +426,7 @@ class Methods:
         return manipulation.permute_dims(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
-def linalg_transpose(x: Any) -> Tensor:
+def _transposed(x: Any) -> Tensor:
     """``x.T``, which is for matrices only, as in the array API standard."""
     if x.ndim != 2:
         hint = "use .mT for batches of matrices, or permute_dims"
@@ -416,6 +439,15 @@ def _hooks(node: Any) -> Hooks:
     if node.hooks is None:
         node.hooks = Hooks()
     return node.hooks  # type: ignore[no-any-return]
+
+
+def _bools(symbol: str, *operands: Any) -> tuple[Any, ...]:
+    """The operands of a logical operator, which must be bools: on integers one would expect bit by bit."""
+    tensors = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in operands)
+    if any(x.dtype != dtypes.bool_ for x in tensors):
+        named = {f"x{i}": x for i, x in enumerate(tensors, 1)}
+        fail(DTypeError, symbol, "needs bools", named, "compare first, or use logical_and, logical_or, logical_not")
+    return tensors
 
 
 def _operation(node: Any) -> str:

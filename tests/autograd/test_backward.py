@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
@@ -17,7 +18,7 @@ def leaf(*values: float) -> Tensor:
 # --- once, twice, and higher ----------------------------------------------------------------------------
 
 
-def test_second_backward_names_the_freed_op(refusal):
+def test_second_backward_names_the_freed_op():
     x = leaf(1.0, 2.0)
     y = (tgl.exp(x) + 0).sum()
     y.backward()
@@ -116,7 +117,7 @@ def test_one_output_that_another_was_computed_from():
     assert tgl.grad([y, z], x).tolist() == [2.0 + 24.0]
 
 
-def test_unused_inputs_are_refused_or_give_none(refusal):
+def test_unused_inputs_are_refused_or_give_none():
     x, z = leaf(1.0), leaf(1.0)
     assert refusal(GradientError, lambda: tgl.grad((x * x).sum(), [x, z])) == (
         "grad found that the outputs do not depend on inputs[1]\n"
@@ -220,7 +221,7 @@ def test_a_gradient_may_be_a_number_in_the_shape_of_a_0d_output():
         ),
     ],
 )
-def test_what_backward_and_grad_refuse(refusal, kind, call, text):
+def test_what_backward_and_grad_refuse(kind, call, text):
     assert refusal(kind, call) == text
 
 
@@ -303,7 +304,7 @@ def test_a_gradient_of_another_kind_cannot_be_assigned(value):
     assert x.grad is None
 
 
-def test_what_assigning_gradients_refuses(refusal):
+def test_what_assigning_gradients_refuses():
     x = leaf(1.0)
     assert refusal(GradientError, lambda: setattr(x, "grad", 3.0)) == (
         "grad needs None or a tensor of the same shape and dtype\n  tensor  shape (1,), float32, cpu\n  grad    3.0"

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, gradcheck
@@ -245,7 +246,7 @@ def test_a_wrong_second_derivative_alone_is_found(declare):
     assert {c.derivative for c in report.checks if c.verdict != "within rounding"} == {"d2/dx"}
 
 
-def test_the_error_carries_the_table_and_the_operands(declare, refusal):
+def test_the_error_carries_the_table_and_the_operands(declare):
     planted = declare("planted_double", "x", lambda xp, x: x + x, x=Rule(lambda xp, g: g, lambda xp, dx: dx + dx))
 
     def double(x, factor):
@@ -353,7 +354,7 @@ def test_a_kink_close_by_is_dodged_by_smaller_steps():
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
-def test_what_gradcheck_refuses(refusal, kind, call, text):
+def test_what_gradcheck_refuses(kind, call, text):
     assert refusal(kind, call) == text
 
 

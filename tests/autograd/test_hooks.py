@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
@@ -189,7 +190,7 @@ def test_an_exception_in_a_hook_comes_out_and_leaves_the_mode_and_the_leaf_as_th
     assert x.grad is None
 
 
-def test_what_hooks_refuse(refusal):
+def test_what_hooks_refuse():
     x = leaf(1.0)
     x.register_hook(lambda g: 3.0)
     assert refusal(GradientError, lambda: (x * x).backward()) == (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tgl
+from refusals import refusal
 from tinygrad_lite import Tensor
 
 FLOATS = ("float16", "float32", "float64")
@@ -121,3 +122,29 @@ def test_comparisons_with_numpy_arrays_give_bool_tensors():
         assert type(result) is Tensor
         assert result.dtype == tgl.bool_
         assert result.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "dtype"),
+    [
+        (lambda: tgl.clip(Tensor([1.0, 2.0]), np.float64(0.5)), "float32"),
+        (lambda: tgl.clip(Tensor([1, 2]), 0.5, 1.5), "float32"),
+        (lambda: tgl.clip(Tensor([1, 2]), 0, 1), "int64"),
+        (lambda: tgl.pad(Tensor([1]), 1, 2.5), "float32"),
+        (lambda: tgl.pad(Tensor([1]), 1), "int64"),
+        (lambda: tgl.where(Tensor([1, 0]), Tensor([1.0, 2.0]), 0), "float32"),
+    ],
+)
+def test_numbers_as_arguments_are_weak(call, dtype):
+    assert call().dtype == np.dtype(dtype)
+
+
+def test_a_list_of_tensors_with_gradients_is_refused():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    text = refusal(tgl.errors.GradientError, lambda: Tensor([w[0] * 2, w[1] * 3]))
+    assert text.startswith(
+        "Tensor cannot carry the gradients of tensors in a list\n  element  shape (), float32, cpu\n"
+    )
+    assert text.endswith("\n  hint     stack([...]) keeps the graph; detach() says that the gradient ends here")
+    with tgl.no_grad():
+        assert Tensor([w[0], w[1]]).tolist() == [1.0, 2.0]

@@ -81,9 +81,7 @@ def test_the_first_elements_are_the_published_block_low_half_first() -> None:
     assert random_bits(0, 0, 8).tolist() == expected
 
 
-@pytest.mark.parametrize(
-    "seed, counter", [(0, 0), (1, 2), (2**63, 5), (5, 2**63 + 1), (WORD, WORD), tuple(PI_KEY)]
-)
+@pytest.mark.parametrize("seed, counter", [(0, 0), (1, 2), (2**63, 5), (5, 2**63 + 1), (WORD, WORD), tuple(PI_KEY)])
 @pytest.mark.parametrize("start", [0, 1, 7, 8, 29, 2**35 + 3, 2**63 - 1, WORD])
 def test_element_i_is_half_i_mod_8_of_block_i_div_8(seed: int, counter: int, start: int) -> None:
     expected = [word32(seed, counter, start + i) for i in range(19)]
@@ -94,9 +92,7 @@ def test_element_i_is_half_i_mod_8_of_block_i_div_8(seed: int, counter: int, sta
 def test_64_bit_draws_use_word_i_mod_4_of_block_i_div_4(start: int) -> None:
     words = [word64(3, 9, start + i) for i in range(13)]
     assert uniform(3, 9, 13, np.float64, start=start).tolist() == [(w >> 11) / 2**53 for w in words]
-    assert integers(3, 9, 13, -7, 2**31, start=start).tolist() == [
-        -7 + (w * (2**31 + 7) >> 64) for w in words
-    ]
+    assert integers(3, 9, 13, -7, 2**31, start=start).tolist() == [-7 + (w * (2**31 + 7) >> 64) for w in words]
 
 
 DRAWS: dict[str, Draw] = {
@@ -114,9 +110,7 @@ each_draw = pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS.keys())
 
 
 @each_draw
-@pytest.mark.parametrize(
-    "cuts", [[1], [3, 8, 9, 21, 64, 1000], list(range(1, 40)), [32767, 65535, 65537, 70001]]
-)
+@pytest.mark.parametrize("cuts", [[1], [3, 8, 9, 21, 64, 1000], list(range(1, 40)), [32767, 65535, 65537, 70001]])
 @pytest.mark.parametrize("start", [0, 5])
 def test_any_partition_gives_the_same_bits(draw: Draw, cuts: list[int], start: int) -> None:
     size = cuts[-1] + 37

@@ -15,9 +15,7 @@ _CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E
 
 def idx_bytes(array):
     """The IDX file with the content of ``array``."""
-    header = bytes([0, 0, _CODES[array.dtype.str[1:]], array.ndim]) + struct.pack(
-        f">{array.ndim}i", *array.shape
-    )
+    header = bytes([0, 0, _CODES[array.dtype.str[1:]], array.ndim]) + struct.pack(f">{array.ndim}i", *array.shape)
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 

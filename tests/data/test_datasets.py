@@ -272,8 +272,7 @@ def test_collation_refuses_an_empty_list(message):
     with pytest.raises(errors.ArgumentError) as caught:
         default_collate([])
     assert message(caught) == (
-        "default_collate needs at least one sample, but got none\n"
-        "  at  test_datasets.py:N: default_collate([])"
+        "default_collate needs at least one sample, but got none\n  at  test_datasets.py:N: default_collate([])"
     )
 
 
@@ -316,6 +315,4 @@ def test_collation_refuses_samples_that_differ(message, samples, kind, need, hin
     with pytest.raises(kind) as caught:
         default_collate(samples)
     gap = "  at    " if hint else "  at  "
-    assert message(caught) == (
-        f"default_collate needs {need}\n{gap}test_datasets.py:N: default_collate(samples){hint}"
-    )
+    assert message(caught) == (f"default_collate needs {need}\n{gap}test_datasets.py:N: default_collate(samples){hint}")

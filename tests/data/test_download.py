@@ -95,10 +95,7 @@ def test_load_mnist_downloads_into_the_cache_once(mirrors, home, monkeypatch, ca
     first = load_mnist()
     assert not first.substituted
     assert first.source.endswith(f"from {home}")
-    assert (
-        f"tinygrad_lite: downloading {mirrors[0].address}{NAMES[0]}.gz into {home}\n"
-        in capsys.readouterr().err
-    )
+    assert f"tinygrad_lite: downloading {mirrors[0].address}{NAMES[0]}.gz into {home}\n" in capsys.readouterr().err
     assert load_mnist().source == first.source
     assert len(mirrors[0].asked) == 4
 

@@ -18,9 +18,7 @@ from tinygrad_lite.data import idx
 DTYPES = ["u1", "i1", "i2", "i4", "f4", "f8"]
 LABELS = bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1])
 HUGE = 2**31 - 1
-fuzzed = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+fuzzed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -114,8 +112,7 @@ def test_a_bad_file_is_refused(tmp_path, message, content, found, compress):
     with pytest.raises(errors.DataError) as caught:
         idx.read(path)
     assert message(caught) == (
-        f"idx.read needs a complete IDX file, but {path} is not one: {found}\n"
-        "  at  test_idx.py:N: idx.read(path)"
+        f"idx.read needs a complete IDX file, but {path} is not one: {found}\n  at  test_idx.py:N: idx.read(path)"
     )
 
 

@@ -241,8 +241,7 @@ def test_a_sampler_out_of_range_is_blamed(message, dataset, prefetch):
     with pytest.raises(errors.IndexingError) as caught:
         list(loader)
     assert message(caught) == (
-        "DataLoader needs sample numbers below 10, but the sampler gave 10\n"
-        "  at  test_loader.py:N: list(loader)"
+        "DataLoader needs sample numbers below 10, but the sampler gave 10\n  at  test_loader.py:N: list(loader)"
     )
 
 

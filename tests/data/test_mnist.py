@@ -79,9 +79,7 @@ def test_a_named_folder_without_the_files_is_an_error(tmp_path, home, tiny, put,
     )
 
 
-def test_a_variable_without_the_files_is_an_error(
-    tmp_path, home, tiny, tiny_is_mnist, put, message, monkeypatch
-):
+def test_a_variable_without_the_files_is_an_error(tmp_path, home, tiny, tiny_is_mnist, put, message, monkeypatch):
     put(home, tiny)
     monkeypatch.setenv("TINYGRAD_LITE_DATA", str(tmp_path))
     with pytest.raises(errors.DataNotFoundError) as caught:

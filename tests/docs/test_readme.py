@@ -14,7 +14,7 @@ README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-def test_the_first_block_is_eight_lines_of_autograd_that_print_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_block_is_eight_lines_that_print_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
     block = BLOCKS[0]
     exec(compile(block, "README.md", "exec"), {})
     promised = re.findall(r"^print\(.*\)  # (.*)$", block, flags=re.MULTILINE)

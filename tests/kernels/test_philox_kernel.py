@@ -66,9 +66,7 @@ def test_block_gives_the_published_words(
 def test_the_header_draws_the_bits_of_the_cpu(
     words_of: Callable[..., list[int]], seed: int, counter: int, start: int
 ) -> None:
-    assert (
-        words_of("bits", seed, counter, start, 1003) == random_bits(seed, counter, 1003, start=start).tolist()
-    )
+    assert words_of("bits", seed, counter, start, 1003) == random_bits(seed, counter, 1003, start=start).tolist()
 
 
 def test_the_header_draws_the_64_bit_words_of_the_cpu(words_of: Callable[..., list[int]]) -> None:
@@ -83,7 +81,5 @@ def test_nvcc_compiles_the_header_without_spills(tmp_path: Path, architecture: s
     command = ["nvcc", *flags, str(PROGRAM), "-o", str(tmp_path / "philox.cubin")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads") == 2, (
-        done.stderr
-    )
+    assert done.stderr.count("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads") == 2, done.stderr
     assert "warning" not in done.stderr

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors, nn
@@ -167,7 +168,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused(case, refuses):
+def test_refused(case):
     act, kind, text = REFUSED[case]
     refuses(kind, act, text)
     assert names(MODEL) == ["0"]

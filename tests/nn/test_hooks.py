@@ -1,5 +1,7 @@
 """Hooks around forward and in the backward pass: when they run, what they see, what they can replace."""
 
+from refusals import refuses
+
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors, nn
 
@@ -19,7 +21,7 @@ def test_forward_hooks_run_in_order_and_can_replace():
     assert layer(Tensor(3.0)).item() == 3.0
 
 
-def test_an_error_in_a_hook_names_the_module(refuses):
+def test_an_error_in_a_hook_names_the_module():
     layer = nn.ReLU()
     layer.register_forward_pre_hook(lambda m, args: errors.fail(errors.DataError, "check", "needs less"))
     refuses(errors.DataError, lambda: layer(Tensor(1.0)), "check needs less\n  in  relu: ReLU()")
@@ -71,7 +73,7 @@ def test_a_backward_hook_of_several_inputs_runs_once():
         product(x, y)
 
 
-def test_a_backward_hook_cannot_replace_several_gradients(refuses):
+def test_a_backward_hook_cannot_replace_several_gradients():
     class Product(nn.Module):
         def forward(self, x, y):
             return x * y
@@ -99,7 +101,7 @@ def test_a_backward_hook_of_several_outputs_runs_once():
     assert seen == [[32.0, 1.0, 10.0]]
 
 
-def test_a_backward_hook_returns_one_gradient_per_argument(refuses):
+def test_a_backward_hook_returns_one_gradient_per_argument():
     layer = nn.ReLU()
     layer.register_full_backward_hook(lambda m, gi, go: gi * 2)
     x = Tensor(2.0, requires_grad=True)
@@ -108,7 +110,7 @@ def test_a_backward_hook_returns_one_gradient_per_argument(refuses):
     refuses(errors.ArgumentError, lambda: layer(x).backward(), text.format(shown))
 
 
-def test_a_backward_hook_needs_tensors(refuses):
+def test_a_backward_hook_needs_tensors():
     class Odd(nn.Module):
         def forward(self, x):
             return {"x": 1}

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors, nn
@@ -74,7 +75,7 @@ def test_the_repr_of_a_parameter(p, text):
     assert repr(p) == text
 
 
-def test_an_integer_parameter_is_refused(refuses):
+def test_an_integer_parameter_is_refused():
     text = (
         "Parameter needs a floating-point tensor\n  tensor  shape (2,), int64, cpu\n  hint    convert with astype first"
     )
@@ -197,7 +198,7 @@ def test_a_dropped_model_is_freed_at_once():
         gc.enable()
 
 
-def test_lookups_by_dotted_name(refuses):
+def test_lookups_by_dotted_name():
     model = MLP()
     assert model.get_submodule("layers.1") is model.layers[1]
     assert model.get_submodule("") is model
@@ -211,7 +212,7 @@ def test_lookups_by_dotted_name(refuses):
 # What a module refuses ------------------------------------------------------------------------------------
 
 
-def test_a_missing_attribute_names_the_module(refuses):
+def test_a_missing_attribute_names_the_module():
     layer = nn.Linear(2, 2)
     text = "Linear has no attribute 'wieght'\n  hint  did you mean weight?"
     refuses(AttributeError, lambda: layer.wieght, text)
@@ -219,7 +220,7 @@ def test_a_missing_attribute_names_the_module(refuses):
     assert getattr(layer, "anything", 3) == 3
 
 
-def test_init_must_be_called_first(refuses):
+def test_init_must_be_called_first():
     class Forgetful(nn.Module):
         def __init__(self):
             self.layer = nn.Linear(2, 2)
@@ -316,7 +317,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_and_nothing_changed(case, refuses):
+def test_refused_and_nothing_changed(case):
     act, kind, text = REFUSED[case]
     model = MLP()
     before, attributes = values(model), set(vars(model))
@@ -326,7 +327,7 @@ def test_refused_and_nothing_changed(case, refuses):
     assert model.training
 
 
-def test_a_module_without_forward(refuses):
+def test_a_module_without_forward():
     class Empty(nn.Module):
         pass
 
@@ -368,7 +369,7 @@ class Holder(nn.Module):
         (Holder(), "holder"),
     ],
 )
-def test_an_error_names_the_path_to_the_layer(model, path, refuses):
+def test_an_error_names_the_path_to_the_layer(model, path):
     refuses(errors.ShapeError, lambda: model(tgl.ones((2, 5))), LINEAR_TEXT.format(path))
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import errors, nn
@@ -23,7 +24,7 @@ def test_it_can_be_differentiated_twice():
     assert tgl.grad(g.sum(), p).tolist() == [0.5, 0.5]
 
 
-def test_refused(refuses):
+def test_refused():
     p = nn.Parameter([1.0])
     text = "l2_penalty needs a strength of at least 0, but got -1.0"
     refuses(errors.ArgumentError, lambda: nn.l2_penalty([p], -1.0), text)

@@ -7,6 +7,7 @@ import struct
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors, nn
@@ -69,7 +70,7 @@ def test_we_read_the_references_files(tmp_path):
 
 
 @pytest.mark.needs("torch")
-def test_bfloat16_is_refused_by_name(torch, tmp_path, refuses):
+def test_bfloat16_is_refused_by_name(torch, tmp_path):
     peer = pytest.importorskip("safetensors.torch")
     path = tmp_path / "theirs.safetensors"
     peer.save_file({"w": torch.ones(2, dtype=torch.bfloat16)}, path)
@@ -173,13 +174,13 @@ SAVES = {
 }  # fmt: skip
 
 
-def test_a_folder_that_does_not_exist(refuses):
+def test_a_folder_that_does_not_exist():
     text = "save_file needs a path in a folder that exists\n  path  'nowhere/x.safetensors'"
     refuses(errors.ArgumentError, lambda: nn.save_file({}, "nowhere/x.safetensors"), text)
 
 
 @pytest.mark.parametrize("case", SAVES)
-def test_what_cannot_be_saved(case, tmp_path, refuses):
+def test_what_cannot_be_saved(case, tmp_path):
     tensors, metadata, kind, text = SAVES[case]
     path = tmp_path / "x.safetensors"
     refuses(kind, lambda: nn.save_file(tensors, path, metadata), "save_file " + text)
@@ -268,7 +269,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_file_is_refused(case, tmp_path, refuses, monkeypatch):
+def test_a_hostile_file_is_refused(case, tmp_path, monkeypatch):
     content, reason = HOSTILE[case]
     path = tmp_path / "x"
     path.write_bytes(content)
@@ -278,7 +279,7 @@ def test_a_hostile_file_is_refused(case, tmp_path, refuses, monkeypatch):
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
 
-def test_a_header_above_the_formats_limit(tmp_path, refuses):
+def test_a_header_above_the_formats_limit(tmp_path):
     path = tmp_path / "x"
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", 100_000_001))
@@ -290,7 +291,7 @@ def test_a_header_above_the_formats_limit(tmp_path, refuses):
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
 
-def test_a_missing_file(refuses, tmp_path):
+def test_a_missing_file(tmp_path):
     for path in ("nowhere.safetensors", str(tmp_path)):
         text = f"load_file needs a safetensors file\n  path  {errors.describe(path)}"
         refuses(errors.DataNotFoundError, lambda path=path: nn.load_file(path), text)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors, nn
@@ -148,7 +149,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_state_that_does_not_fit_changes_nothing(case, refuses):
+def test_a_state_that_does_not_fit_changes_nothing(case):
     change, strict, text = REFUSED[case]
     m = model()
     state = change({name: tgl.ones_like(value) for name, value in m.state_dict().items()})
@@ -159,7 +160,7 @@ def test_a_state_that_does_not_fit_changes_nothing(case, refuses):
     assert [p._version.count for p in m.parameters()] == counts
 
 
-def test_values_that_are_no_tensors_are_refused(refuses):
+def test_values_that_are_no_tensors_are_refused():
     layer = nn.Linear(1, 1)
     text = "load_state_dict needs tensors, but 'bias' is none\n  value  1.0"
     state = {"weight": tgl.ones((1, 1)), "bias": 1.0}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
@@ -20,7 +20,7 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "take_along_axis needs indices that broadcast against x on every axis but the given one\n"
             "  x        shape (2, 3), float32, cpu\n"
-            "  indices  shape (3, 1), int64, cpu\n"
+            "  indices  shape (3, 1), int64, cpu"
         ),
     ),
     (
@@ -30,7 +30,7 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
             "  x       shape (2, 3), float32, cpu\n"
-            "  values  shape (2,), float32, cpu\n"
+            "  values  shape (2,), float32, cpu"
         ),
     ),
     (
@@ -40,7 +40,7 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
             "  x       shape (2, 3), float32, cpu\n"
-            "  values  shape (2, 1), float32, cpu\n"
+            "  values  shape (2, 1), float32, cpu"
         ),
     ),
     (
@@ -49,7 +49,8 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         tgl.errors.IndexingError,
         (
             "setitem got an index that does not fit: index 2 is out of bounds for axis 0 with size 2\n"
-            "  x   shape (2, 3), float32, cpu\n"
+            "  x      shape (2, 3), float32, cpu\n"
+            "  index  2"
         ),
     ),
     (
@@ -59,7 +60,8 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "scatter_add got an index that does not fit: "
             "too many indices for array: array is 1-dimensional, but 2 were indexed\n"
-            "  x   shape (1,), float32, cpu\n"
+            "  x      shape (1,), float32, cpu\n"
+            "  index  (0, 0)"
         ),
     ),
     (
@@ -70,6 +72,7 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
             "setitem cannot put floats into integers\n"
             "  x       shape (2,), int64, cpu\n"
             "  values  shape (), float32, cpu\n"
+            "  hint    make x a float tensor first: x.astype(float)"
         ),
     ),
 ]
@@ -77,8 +80,4 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
 
 @pytest.mark.parametrize("what, call, kind, expected", REFUSALS, ids=[what for what, *_ in REFUSALS])
 def test_a_refusal_names_the_need_and_the_operands(what: str, call: Any, kind: type, expected: str) -> None:
-    with pytest.raises(kind) as caught:
-        call()
-    text = re.sub(r"  at +test_refusals.py:\d+: .*?(\n|$)", "", str(caught.value) + "\n")
-    text = re.sub(r"  hint .*\n", "", text)
-    assert text.rstrip("\n") + "\n" == expected
+    assert refusal(kind, call) == expected

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
 from operations.opaque import OpaqueArray, opaque_namespace, reveal
@@ -199,10 +200,16 @@ def test_where_of_two_numbers_lies_on_the_device_of_the_condition() -> None:
 
 def test_operands_on_two_devices_are_refused() -> None:
     x, y = tensor(np.ones(2), OpaqueArray), tensor(np.ones(2))
-    for function in (tgl.add, tgl.maximum, tgl.matmul, lambda a, b: tgl.concat([a, b])):
+    named = "  {0}  shape (2,), float64, cpu\n  {1}  shape (2,), float64, cpu"
+    for function, name, first, second in (
+        (tgl.add, "add", "x1", "x2"),
+        (tgl.maximum, "maximum", "x1", "x2"),
+        (tgl.matmul, "matmul", "x1", "x2"),
+        (lambda a, b: tgl.concat([a, b]), "concat", "arrays[0]", "arrays[1]"),
+    ):
+        text = f"{name} needs operands on one device\n{named.format(first, second)}"
         for pair in ((x, y), (y, x)):
-            with pytest.raises(tgl.errors.DeviceError, match="needs operands on one device"):
-                function(*pair)
+            refuses(tgl.errors.DeviceError, lambda: function(*pair), text)  # noqa: B023
 
 
 def test_whole_jacobians_and_hessians_stay_on_the_device() -> None:

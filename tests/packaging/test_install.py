@@ -66,9 +66,7 @@ print(json.dumps({
 def run(*command: str | Path, cwd: Path) -> str:
     # Without what could put this tree on the fresh environment's path.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    result = subprocess.run(
-        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
     return result.stdout
 
@@ -76,9 +74,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 def source_files(tree: Path) -> dict[str, str]:
     """What the package consists of, as path: SHA-256; the link to the kernels is followed."""
     package = tree / "tinygrad_lite"
-    files = {
-        path for folder in (package, package / "kernels") for path in folder.rglob("*") if path.is_file()
-    }
+    files = {path for folder in (package, package / "kernels") for path in folder.rglob("*") if path.is_file()}
     return {str(path.relative_to(tree)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

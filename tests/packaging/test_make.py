@@ -80,9 +80,7 @@ def set_up(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "interpreters, python, lines", [(r[0], r[1], r[2:]) for r in REFUSALS.values()], ids=REFUSALS
-)
+@pytest.mark.parametrize("interpreters, python, lines", [(r[0], r[1], r[2:]) for r in REFUSALS.values()], ids=REFUSALS)
 def test_what_is_missing_is_named_before_anything_is_created(
     interpreters: dict[str, str], python: str, lines: tuple[str, ...], tree: Path, tmp_path: Path
 ) -> None:
@@ -105,9 +103,7 @@ def test_a_half_made_environment_is_made_anew_and_a_failed_installation_is_not_t
 ) -> None:
     (tree / ".venv" / "bin").mkdir(parents=True)
     (tree / ".venv" / "half-made").touch()
-    result = set_up(
-        tree, PATH=os.environ["PATH"], PYTHON=sys.executable, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull
-    )
+    result = set_up(tree, PATH=os.environ["PATH"], PYTHON=sys.executable, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)
     assert result.returncode == 1
     assert result.stdout == (
         "setup: .venv is incomplete or belongs to another Python; making it anew\n"
@@ -172,9 +168,7 @@ def test_the_report_says_what_was_not_run_and_why(
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")
     environment = {name: value for name, value in os.environ.items() if name != "TINYGRAD_LITE_DATA"}
     command = [sys.executable, "-m", "pytest", "tests", *options]
-    result = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     output = result.stdout.splitlines()
     start = next(i for i, line in enumerate(output, 1) if "what was not run on this machine" in line)
     assert list(takewhile(lambda line: line and line[0] != "=", output[start:])) == lines

@@ -80,7 +80,7 @@ class _BackwardPass:
         self.order, self.pending, self.before_leaf, suspects = reachable([place for place, _ in roots])
         self.wanted = None if inputs is None else _leading_to(self.order, inputs)
         for node in suspects:  # refuse before any gradient is changed
-            if self.wanted is None or node in self.wanted:
+            if self.wanted is None or not self.wanted.isdisjoint(node.parents):
                 check_saved(node)
         for place, g in roots:
             self.add(place, _as_value(g, create_graph))
@@ -102,6 +102,8 @@ class _BackwardPass:
                         g = _hooked(node.hooks, g, self.create_graph)
                     if inputs is not None and node in inputs:
                         self.captured[node] = g
+                        if self.wanted.isdisjoint(node.parents):  # type: ignore[union-attr]
+                            continue  # nothing wanted lies behind it
                     plan = node.plan
                     if plan is None:
                         _project(node, g, grads)  # type: ignore[arg-type]
@@ -261,13 +263,13 @@ def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
         return g
     tensor = g if create_graph else make_tensor(leaves.as_array(g))
     for hook in list(hooks.values()):
-        changed = hook(tensor)
+        changed = hook(make_tensor(tensor._data, tensor._node))  # an assignment in the hook changes its own object
         if changed is None:
             continue
         if not isinstance(changed, Tensor) or changed._data.shape != tensor._data.shape:
             operands = {"gradient": tensor, "returned": changed}
             fail(GradientError, "hook", "must return None or a tensor of the gradient's shape", operands)
-        tensor = changed
+        tensor = changed if changed._version is None else changed.clone()  # not memory that is written in place
     if not create_graph:
         g = tensor._data if tensor._data.dtype == g.dtype else tensor._data.astype(g.dtype)
         tensor = make_tensor(g)

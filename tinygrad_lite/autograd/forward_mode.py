@@ -41,12 +41,13 @@ def forward_pass(
                 continue
             plan = node.plan
             if plan is None:
-                slots = tangents[node.parents[0]]
-                tangent = slots[node.index]  # type: ignore[attr-defined]
+                tangent = tangents[node.parents[0]][node.index]  # type: ignore[attr-defined]
                 if tangent is not None:
                     tangents[node] = tangent
                 continue
-            tangents[node] = _push(node, plan, tangents, create_graph)
+            tangent = _push(node, plan, tangents, create_graph)
+            if tangent is not None:
+                tangents[node] = tangent
     return [tangents.get(place) for place in outputs]
 
 

@@ -56,6 +56,14 @@ def _in_buffer(leaf: Leaf) -> Tensor:
     return grad
 
 
+def leaf_of(tensor: Tensor) -> Leaf | None:
+    """The leaf that keeps this tensor's gradient, also while the tensor is frozen; None for all others."""
+    node, version = tensor._node, tensor._version
+    if node is None and version is not None and version.owner() is tensor:
+        return version.leaf
+    return node if isinstance(node, Leaf) else None
+
+
 def release_grad(leaf: Leaf) -> None:
     """Set a leaf's gradient to None. Whoever still holds it keeps its value: the buffer will be reused."""
     grad = leaf.grad

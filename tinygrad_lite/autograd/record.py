@@ -64,8 +64,8 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
         except AttributeError:
             x = tensor_of(row.name, x, row.operands[0])
             a = x._data
-        if floating and a.dtype.kind != "f":
-            a = _to_floating(row, x)
+        if floating and a.dtype.kind in "biu":
+            a = namespaces[type(a)].astype(a, dtypes.default_float)
         world = worlds[type(a)]
         try:
             out = world.forward(a)
@@ -178,11 +178,14 @@ def tensor_of(operation: str, value: Any, name: str) -> Tensor:
     """``value`` itself if it is a tensor, else a new one; refused in the words of the operation, not of ``Tensor``."""
     if isinstance(value, Tensor):
         return value
+    refused = None
     try:
-        return Tensor(value._data if isinstance(value, Number) else value)
+        tensor = Tensor(value._data if isinstance(value, Number) else value)
     except Error as error:
         refused = error
-    fail(type(refused), operation, refused.need, {name: value}, refused.hint)
+    if refused is not None:  # out of the handler, so that no traceback shows two errors
+        fail(type(refused), operation, refused.need, {name: value}, refused.hint)
+    return tensor
 
 
 def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, Any, Array, Array]:
@@ -216,18 +219,6 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         fail(ArgumentError, row.name, need, _by_name((first, second), (x1, x2)), "convert the tensor with astype first")
     b = b if isinstance(x2, Number) else xp.astype(b, dtype)
     return x1, x2, a, b
-
-
-def _to_floating(row: Row, x: Any) -> Array:
-    """``x`` as float32 when it holds integers, bools or a number."""
-    a = x._data
-    if isinstance(x, Number):
-        return Tensor(float(a))._data
-    if a.dtype.kind in "biu":
-        return namespaces[type(a)].astype(a, dtypes.default_float)
-    if a.dtype.kind != "c":
-        fail(DTypeError, row.name, f"needs numbers, but got {a.dtype.name}", {row.operands[0]: x})
-    return a
 
 
 # --- every other operation ------------------------------------------------------------------------

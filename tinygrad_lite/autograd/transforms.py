@@ -11,8 +11,6 @@ from typing import Any
 
 from tinygrad_lite.autograd import engine, forward_mode, leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
-from tinygrad_lite.autograd.leaves import adopt_grad as adopt_grad
-from tinygrad_lite.autograd.leaves import release_grad as release_grad
 from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
@@ -145,9 +143,7 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
             "needs a gradient in the output's shape",
             {"output": y, "gradient": gradient},
         )
-    from tinygrad_lite.functions.manipulation import astype
-
-    return y._node, astype(_steady(gradient), y._data.dtype)
+    return y._node, namespaces[Tensor].astype(_steady(gradient), y._data.dtype)
 
 
 def _steady(v: Tensor) -> Tensor:
@@ -299,8 +295,6 @@ def jacobian(
     Tensor([[2., 0.],
             [0., 4.]])
     """
-    from tinygrad_lite.functions.manipulation import reshape, stack
-
     if strategy not in ("reverse-mode", "forward-mode"):
         need = f'needs strategy "reverse-mode" or "forward-mode", but got {strategy!r}'
         fail(ArgumentError, "jacobian", need)
@@ -309,43 +303,41 @@ def jacobian(
         fail(GradientError, "jacobian", "needs a function that returns one tensor")
     y = ys[0]
     if strategy == "forward-mode":
-        found = [_columns(y, xs, k, create_graph) for k in range(len(xs))]
-        return _result(found, single)
-    rows = []
-    for i in range(y._data.size):
-        rows.append(_pull([y], xs, [_unit(y, i)], True, create_graph))
-    results = []
-    for k, x in enumerate(xs):
-        shape = (*y.shape, *x.shape)
-        if rows:
-            results.append(reshape(stack([row[k] for row in rows]), shape))
-        else:
-            results.append(Tensor(namespaces[type(x._data)].zeros(shape, x.dtype)))
-    return _result(results, single)
+        return _result([_by_columns(y, x, create_graph) for x in xs], single)
+    return _result(_by_rows(y, xs, create_graph), single)
 
 
 def _unit(like: Tensor, i: int) -> Tensor:
     """The i-th unit vector in the shape of ``like``."""
-    from tinygrad_lite.functions.manipulation import reshape
-
     xp = namespaces[type(like._data)]
     flat = xp.astype(xp.arange(like._data.size) == i, like._data.dtype)
-    return reshape(make_tensor(flat), like._data.shape)
+    return make_tensor(xp.reshape(flat, like._data.shape))
 
 
-def _columns(y: Tensor, xs: Sequence[Tensor], k: int, create_graph: bool) -> Tensor:
-    """The Jacobian in the k-th input, one tangent per element of it."""
-    from tinygrad_lite.functions.manipulation import permute_dims, reshape, stack
+def _by_rows(y: Tensor, xs: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+    """The Jacobians of y in each of xs by reverse mode: one pass per element of y."""
+    rows = [_pull([y], xs, [_unit(y, i)], True, create_graph) for i in range(y._data.size)]
+    return [_assembled([row[k] for row in rows], y, x) for k, x in enumerate(xs)]
 
-    x = xs[k]
-    columns = []
-    for j in range(x._data.size):
-        columns.append(_push([y], [x], [_unit(x, j)], create_graph)[0])
-    if not columns:
-        return Tensor(namespaces[type(x._data)].zeros((*y.shape, *x.shape), x.dtype))
-    stacked = stack(columns)  # (x.size, *y.shape)
-    turned = permute_dims(stacked, (*range(1, stacked.ndim), 0))
-    return reshape(turned, (*y.shape, *x.shape))
+
+def _by_columns(y: Tensor, x: Tensor, create_graph: bool) -> Tensor:
+    """The Jacobian of y in x by forward mode: one pass per element of x."""
+    columns = [_push([y], [x], [_unit(x, j)], create_graph)[0] for j in range(x._data.size)]
+    turned = _assembled(columns, x, y)  # x.shape + y.shape
+    front = len(x.shape)
+    axes = (*range(front, len(turned.shape)), *range(front))
+    found: Tensor = namespaces[Tensor].permute_dims(turned, axes)
+    return found
+
+
+def _assembled(parts: Sequence[Tensor], outer: Tensor, inner: Tensor) -> Tensor:
+    """Parts in the shape of ``inner``, one per element of ``outer``, as one tensor."""
+    shape = (*outer._data.shape, *inner._data.shape)
+    if not parts:
+        return make_tensor(namespaces[type(inner._data)].zeros(shape, inner._data.dtype))
+    xp = namespaces[Tensor]
+    found: Tensor = xp.reshape(xp.concat([xp.expand_dims(part, 0) for part in parts], 0), shape)
+    return found
 
 
 def hessian(func: Callable[..., Any], inputs: Any, *, create_graph: bool = False) -> Any:
@@ -364,21 +356,22 @@ def hessian(func: Callable[..., Any], inputs: Any, *, create_graph: bool = False
     Tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
-    count = 1 if single else len(inputs)
+    xs, gradients, single, _ = _call("hessian", _gradient("hessian", func, []), inputs, create_graph)
+    rows = [_by_rows(g, xs, create_graph) for g in gradients]
+    return rows[0][0] if single else tuple(tuple(row) for row in rows)
 
-    def gradient_of(k: int) -> Callable[..., Tensor]:
-        def gradient(*xs: Tensor) -> Tensor:
-            y = func(*xs)
-            if not isinstance(y, Tensor) or y._data.size != 1:
-                fail(GradientError, "hessian", "needs a function with one output element", {"returned": y})
-            found = _pull([y], xs, [_ones(y)], True, True)
-            return found[k]
 
-        return gradient
+def _gradient(operation: str, func: Callable[..., Any], values: list[Tensor]) -> Callable[..., tuple[Tensor, ...]]:
+    """The function that computes the recorded gradient of ``func`` (and appends its value to ``values``)."""
 
-    rows = [jacobian(gradient_of(k), inputs, create_graph=create_graph) for k in range(count)]
-    return rows[0] if single else tuple(rows)
+    def gradient(*xs: Tensor) -> tuple[Tensor, ...]:
+        y = func(*xs)
+        if not isinstance(y, Tensor) or y._data.size != 1:
+            fail(GradientError, operation, "needs a function with one output element", {"returned": y})
+        values.append(y)
+        return tuple(_pull([y], xs, [_ones(y)], True, True))
+
+    return gradient
 
 
 def _ones(y: Tensor) -> Tensor:
@@ -406,14 +399,5 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: b
     """
     single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
     values: list[Tensor] = []
-
-    def gradient(*xs: Tensor) -> Any:
-        y = func(*xs)
-        if not isinstance(y, Tensor) or y._data.size != 1:
-            fail(GradientError, "hvp", "needs a function with one output element", {"returned": y})
-        values.append(y)
-        found = _pull([y], xs, [_ones(y)], True, True)
-        return found[0] if single else tuple(found)
-
-    _, products = jvp(gradient, inputs, v, create_graph=create_graph)
-    return values[0] if create_graph else values[0].detach(), products
+    _, products = jvp(_gradient("hvp", func, values), inputs, v, create_graph=create_graph)
+    return values[0] if create_graph else values[0].detach(), products[0] if single else products

@@ -77,15 +77,15 @@ def number(operation: str, name: str, value: Any, hint: str = "") -> float:
     Raises:
         DTypeError: for anything but one real number.
     """
-    if isinstance(value, (int, float)):
-        return value
+    if type(value) in (int, float, bool):  # not np.float64, which is a float but would not be weak
+        return value  # type: ignore[no-any-return]
     try:
         found = value.item()  # NumPy's numbers, and arrays and tensors with one element
     except (AttributeError, ValueError):
         found = None
-    if isinstance(found, (int, float)):
-        return found
-    fail(DTypeError, operation, f"needs a number as {name}", {name: value}, hint)
+    if not isinstance(found, (int, float)):
+        fail(DTypeError, operation, f"needs a number as {name}", {name: value}, hint)
+    return found
 
 
 def integer(operation: str, name: str, value: Any) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import graph
-from tinygrad_lite.autograd.graph import Tensor, make_tensor
-from tinygrad_lite.autograd.record import require_float
+from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
+from tinygrad_lite.autograd.record import broadcast_clash, require_float
 from tinygrad_lite.autograd.rows import copied, namespaces
-from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, fail
-from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, shape_tuple
+from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, describe, fail
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number, shape_tuple
 
 __all__ = [
     "arange",
@@ -46,18 +47,33 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
     try:
         data = np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, ValueError) and python:
+            hint = "what stands at one depth must have one length"
+            fail(ArgumentError, "Tensor", "needs nested lists of equal lengths", {"value": value}, hint)
         fail(ArgumentError, "Tensor", f"cannot make an array of this: {error}", {"value": value})
     if wanted is None:
         wanted = data.dtype
         if python and (data.size == 0 or not _holds_numpy(value)):
             wanted = {dtypes.float64: dtypes.default_float, dtypes.complex128: dtypes.complex64}.get(wanted, wanted)
     if wanted.kind not in "biufc" or data.dtype.kind not in "biufc":
-        hint = "numbers only; a list of lists must be rectangular"
-        fail(DTypeError, "Tensor", f"needs numbers, but got {data.dtype.name}", {"value": value}, hint)
+        got = f"an array of {data.dtype.name}" if not python else _stranger(value)
+        hint = "integers go from -2^63 to 2^64 - 1; a float can hold larger numbers" if got.isdigit() else ""
+        fail(DTypeError, "Tensor", f"needs numbers, but got {got}", {"value": value}, hint)
     wanted = dtypes.as_dtype(wanted.newbyteorder("="))
     if copy:
         return np.array(data, dtype=wanted, order="C")
     return data.astype(wanted, copy=False)
+
+
+def _stranger(value: Any) -> str:
+    """What in a nested list of Python objects is no number that an array can hold."""
+    while isinstance(value, (list, tuple)):
+        value = next((v for v in value if not isinstance(v, (int, float, complex)) or _too_large(v)), None)
+    return str(value) if _too_large(value) else describe(value)
+
+
+def _too_large(value: Any) -> bool:
+    return isinstance(value, int) and not -(2**63) <= value < 2**64
 
 
 def _unwrapped(value: Any) -> Any:
@@ -65,6 +81,9 @@ def _unwrapped(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_unwrapped(v) for v in value]
     if isinstance(value, Tensor):
+        if value._node is not None and mode.enabled:
+            hint = "stack([...]) keeps the graph; detach() says that the gradient ends here"
+            fail(GradientError, "Tensor", "cannot carry the gradients of tensors in a list", {"element": value}, hint)
         return np.asarray(value._data)
     return value
 
@@ -110,7 +129,8 @@ def asarray(
         return obj
     data = to_array(obj, dtype, copy=bool(copy))
     if copy is False and not (isinstance(obj, np.ndarray) and np.may_share_memory(data, obj)) and data.size:
-        fail(ArgumentError, "asarray", "cannot share memory with this (copy=False)", {"obj": obj})
+        hint = "leave copy out, so that it copies where it must"
+        fail(ArgumentError, "asarray", "cannot share memory with this (copy=False)", {"obj": obj}, hint)
     return make_tensor(data)
 
 
@@ -130,7 +150,10 @@ def _created(operation: str, data: Any, requires_grad: bool, device: str | None)
     return tensor
 
 
-def _dtype(dtype: dtypes.DTypeLike) -> Any:
+def _dtype(operation: str, dtype: dtypes.DTypeLike) -> Any:
+    if isinstance(dtype, int):
+        hint = f"put the sizes into one tuple: {operation}((2, 3))"
+        fail(DTypeError, operation, f"needs an element type as dtype, but got {dtype}", {}, hint)
     return dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
 
 
@@ -148,7 +171,7 @@ def zeros(
     Tensor([[0., 0.],
             [0., 0.]])
     """
-    return _created("zeros", np.zeros(shape_tuple("zeros", shape), _dtype(dtype)), requires_grad, device)
+    return _created("zeros", np.zeros(shape_tuple("zeros", shape), _dtype("zeros", dtype)), requires_grad, device)
 
 
 @checked_keywords
@@ -164,7 +187,7 @@ def ones(
     >>> ones(3)
     Tensor([1., 1., 1.])
     """
-    return _created("ones", np.ones(shape_tuple("ones", shape), _dtype(dtype)), requires_grad, device)
+    return _created("ones", np.ones(shape_tuple("ones", shape), _dtype("ones", dtype)), requires_grad, device)
 
 
 @checked_keywords
@@ -181,8 +204,11 @@ def full(
     >>> full((2,), 7)
     Tensor([7, 7], dtype=int64)
     """
-    value = to_array(fill_value, dtype)
-    return _created("full", np.full(shape_tuple("full", shape), value, value.dtype), requires_grad, device)
+    sizes, value = shape_tuple("full", shape), as_tensor("full", fill_value, "fill_value")._data
+    if broadcast_clash([sizes, value.shape]) or value.ndim > len(sizes):
+        fail(ShapeError, "full", f"needs a fill_value that broadcasts to shape {sizes}", {"fill_value": value})
+    kind = value.dtype if dtype is None else dtypes.as_dtype(dtype)
+    return _created("full", np.full(sizes, value, kind), requires_grad, device)
 
 
 def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None, shape: Any = None) -> Tensor:
@@ -191,9 +217,9 @@ def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None, shape: Any = None) 
     >>> zeros_like(Tensor([1, 2]))
     Tensor([0, 0], dtype=int64)
     """
-    data = as_tensor(x)._data
+    data = as_tensor("zeros_like", x)._data
     sizes = data.shape if shape is None else shape_tuple("zeros_like", shape)
-    return make_tensor(namespaces[type(data)].zeros(sizes, data.dtype if dtype is None else _dtype(dtype)))
+    return make_tensor(namespaces[type(data)].zeros(sizes, data.dtype if dtype is None else dtypes.as_dtype(dtype)))
 
 
 def ones_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
@@ -202,9 +228,9 @@ def ones_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
     >>> ones_like(Tensor([1, 2]))
     Tensor([1, 1], dtype=int64)
     """
-    data = as_tensor(x)._data
+    data = as_tensor("ones_like", x)._data
     xp = namespaces[type(data)]
-    return make_tensor(xp.full(data.shape, 1, data.dtype if dtype is None else _dtype(dtype)))
+    return make_tensor(xp.full(data.shape, 1, data.dtype if dtype is None else dtypes.as_dtype(dtype)))
 
 
 @checked_keywords
@@ -224,8 +250,11 @@ def arange(
     Tensor([1. , 1.5])
     """
     start, stop = (0, start) if stop is None else (start, stop)
+    start, stop, step = (number("arange", name, v) for name, v in (("start", start), ("stop", stop), ("step", step)))
     if step == 0:
         fail(ArgumentError, "arange", "needs a step other than 0")
+    if not all(map(math.isfinite, (start, stop, step))):
+        fail(ArgumentError, "arange", f"needs finite numbers, but got {start}, {stop} and {step}")
     whole = all(isinstance(v, int) for v in (start, stop, step))
     kind = (dtypes.default_int if whole else dtypes.default_float) if dtype is None else dtypes.as_dtype(dtype)
     return _created("arange", np.arange(start, stop, step).astype(kind), False, device)
@@ -246,4 +275,4 @@ def eye(
             [0., 1.]])
     """
     rows, cols = shape_tuple("eye", (n_rows, n_rows if n_cols is None else n_cols))
-    return _created("eye", np.eye(rows, cols, dtype=_dtype(dtype)), False, device)
+    return _created("eye", np.eye(rows, cols, dtype=_dtype("eye", dtype)), False, device)

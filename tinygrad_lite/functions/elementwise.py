@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import record
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, operand
 from tinygrad_lite.autograd.rows import Row, namespaces, row
 from tinygrad_lite.autograd.rules import elementwise as rules
 from tinygrad_lite.errors import ArgumentError, fail
-from tinygrad_lite.functions.arguments import as_tensor, checked_keywords
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number
+from tinygrad_lite.functions.manipulation import astype
 
 __all__ = [
     "abs",
@@ -133,7 +135,7 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
     Tensor([4., 9.])
     """
     if type(x2) in (int, float) and not isinstance(x1, (int, float)):
-        x1 = operand(x1)
+        x1 = operand("pow", x1, "x1")
         if x1._data.dtype.kind == "f":
             result: Tensor = apply(rules.POWER, (x1,), (x2,))
             return result
@@ -294,8 +296,12 @@ def clip(x: Any, /, min: float | None = None, max: float | None = None) -> Tenso
     Tensor([0. , 0.5, 1. ])
     """
     if min is None and max is None:
-        fail(ArgumentError, "clip", "needs min, max or both")
-    result: Tensor = apply(rules.CLIP, (as_tensor(x),), (min, max))
+        fail(ArgumentError, "clip", "needs min, max or both", {"x": x})
+    tensor, hint = as_tensor("clip", x), "maximum and minimum take tensors as bounds"
+    low = None if min is None else number("clip", "min", min, hint)
+    high = None if max is None else number("clip", "max", max, hint)
+    dtype = dtypes.result_type(tensor, *(bound for bound in (low, high) if bound is not None))
+    result: Tensor = apply(rules.CLIP, (astype(tensor, dtype),), (low, high))
     return result
 
 
@@ -309,11 +315,13 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     >>> where(Tensor([True, False]), 1.0, Tensor([5.0, 6.0]))
     Tensor([1., 6.])
     """
-    condition = as_tensor(condition)
+    condition = as_tensor("where", condition, "condition")
+    if condition._data.dtype.kind != "b":
+        condition = not_equal(condition, 0)
     if type(x1) in (float, int) and isinstance(x2, Tensor) and x2._data.dtype.kind == "f":
-        x1 = operand(x1)  # stays a weak number
+        x1 = operand("where", x1, "x1")  # stays a weak number
     elif type(x2) in (float, int) and isinstance(x1, Tensor) and x1._data.dtype.kind == "f":
-        x2 = operand(x2)
+        x2 = operand("where", x2, "x2")
     else:
         _, _, a, b = record.promoted(rules.WHERE, x1, x2)
         if not isinstance(x1, Tensor) and not isinstance(x2, Tensor):  # numbers go where the condition is
@@ -329,7 +337,7 @@ def holding(x: Any, data: Any) -> Any:
     from tinygrad_lite.autograd.graph import make_tensor
 
     if not hasattr(data, "dtype"):
-        return operand(data)
+        return record.Number(data)
     tensor = make_tensor(data, getattr(x, "_node", None))
     tensor._version = getattr(x, "_version", None)
     return tensor

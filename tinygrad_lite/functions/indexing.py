@@ -11,8 +11,8 @@ from tinygrad_lite.autograd.graph import Leaf, Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import apply, apply_several
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
-from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, IndexingError, ShapeError, fail
-from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
+from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
+from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, integer, shape_tuple
 from tinygrad_lite.functions.manipulation import astype, broadcast_to, reshape
 
 __all__ = [
@@ -44,25 +44,22 @@ def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
             found.append(operator.index(part))
             continue
         else:
-            array = np.array(part)  # a copy: backward reads it again, and its owner may write to it until then
+            try:
+                array = np.array(part)  # a copy: backward reads it again, and its owner may write to it until then
+            except ValueError:
+                fail(IndexingError, operation, "needs lists of equal lengths in an index", {"x": x, "index": part})
             if array.size == 0 and not isinstance(part, np.ndarray):
                 array = array.astype(np.int64)  # an empty list names nothing
         if array.dtype.kind not in "biu":
-            hint = "compare or convert with astype to get bools or integers"
-            fail(
-                DTypeError,
-                operation,
-                f"needs integers, bools or slices, but got {array.dtype.name}",
-                {"x": x},
-                hint,
-            )
+            hint = "compare or convert with astype to get bools or integers" if array.dtype.kind == "f" else ""
+            fail(DTypeError, operation, "needs integers, bools or slices as index", {"x": x, "index": part}, hint)
         found.append(xp.asarray(array))
     return tuple(found)
 
 
 def _refuse_index(operation: str, x: Tensor, index: Any, error: Exception) -> NoReturn:
-    text = str(error)
-    fail(IndexingError, operation, f"got an index that does not fit: {text}", {"x": x})
+    text = str(error).rstrip()
+    fail(IndexingError, operation, f"got an index that does not fit: {text}", {"x": x, "index": index})
 
 
 def getitem(x: Any, index: Any, /) -> Tensor:
@@ -79,13 +76,15 @@ def getitem(x: Any, index: Any, /) -> Tensor:
     >>> getitem(Tensor([1.0, 2.0, 3.0]), slice(1, None))
     Tensor([2., 3.])
     """
-    x = as_tensor(x)
+    x = as_tensor("getitem", x)
     parts = _index("getitem", index, x)
     try:
-        # The row is applied without its own error text: an index error says more than a shape error.
         return apply(rules.GETITEM, (x,), (parts,))
-    except ShapeError as error:
-        _refuse_index("getitem", x, index, error.__context__ or error)  # type: ignore[arg-type]
+    except Error as error:  # the row does not know the index as the user wrote it
+        refused = error.__context__
+        if not isinstance(refused, (IndexError, TypeError, ValueError)):
+            raise
+    _refuse_index("getitem", x, index, refused)
 
 
 def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
@@ -96,10 +95,10 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
     >>> setitem(Tensor([1.0, 2.0, 3.0]), 9.0, 0)
     Tensor([9., 2., 3.])
     """
-    x = as_tensor(x)
+    x = as_tensor("setitem", x)
     parts = _index("setitem", index, x)
     values = _cast_like("setitem", values, x)
-    spare = _check_assignment(x, values, parts)
+    spare = _check_assignment(x, values, parts, index)
     if spare:  # leading axes of size one, which NumPy's assignment allows and broadcasting does not undo
         values = reshape(values, values._data.shape[spare:])
     return apply(rules.SETITEM, (x, values), (parts,))
@@ -108,27 +107,37 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
 def _cast_like(operation: str, values: Any, x: Tensor) -> Tensor:
     dtype = x._data.dtype
     if type(values) in (float, int, bool) and not (type(values) is float and dtype.kind in "biu"):
-        return make_tensor(namespaces[type(x._data)].full((), values, dtype))
-    values = as_tensor(values)
+        try:
+            return make_tensor(namespaces[type(x._data)].full((), values, dtype))
+        except OverflowError:
+            fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, "values": values})
+    values = as_tensor(operation, values, "values")
+    if values._data.dtype.kind == "c" and dtype.kind != "c":
+        named = {"x": x, "values": values}
+        fail(DTypeError, operation, f"cannot put complex numbers into {dtype.name}", named)
     if values._data.dtype.kind == "f" and dtype.kind in "biu":
         hint = "make x a float tensor first: x.astype(float)"
         fail(DTypeError, operation, "cannot put floats into integers", {"x": x, "values": values}, hint)
     return astype(values, dtype)
 
 
-def _selected_shape(operation: str, x: Tensor, shape: tuple[int, ...], parts: tuple[Any, ...]) -> tuple[int, ...]:
+def _selected_shape(
+    operation: str, x: Tensor, shape: tuple[int, ...], parts: tuple[Any, ...], index: Any
+) -> tuple[int, ...]:
     """The shape of what the index selects from an array of ``shape`` on the device of ``x``."""
     xp = namespaces[type(x._data)]
     try:
         selected = xp.broadcast_to(xp.zeros((), "bool"), shape)[parts]
-    except IndexError as error:
-        _refuse_index(operation, x, parts, error)
-    return selected.shape  # type: ignore[no-any-return]
+    except (IndexError, TypeError, ValueError) as error:
+        refused = error
+    else:
+        return selected.shape  # type: ignore[no-any-return]
+    _refuse_index(operation, x, index, refused)
 
 
-def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...]) -> int:
+def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...], index: Any) -> int:
     """How many leading axes ``values`` has beyond the indexed part; all must be of size one."""
-    target = _selected_shape("setitem", x, x._data.shape, parts)
+    target = _selected_shape("setitem", x, x._data.shape, parts, index)
     own = values._data.shape
     spare = max(len(own) - len(target), 0)
     stretched = own[spare:]
@@ -153,7 +162,7 @@ def assign(x: Tensor, index: Any, values: Any) -> None:
         refuse_leaf("setitem", x)
         parts = _index("setitem", index, x)
         values = _cast_like("setitem", values, x)
-        _check_assignment(x, values, parts)
+        _check_assignment(x, values, parts, index)
         x._version.raise_count()  # type: ignore[union-attr]
         x._data[parts] = values._data
         return
@@ -174,21 +183,21 @@ def scatter_add(x: Any, index: Any, shape: Any, /) -> Tensor:
     >>> scatter_add(Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 0]), (3,))
     Tensor([4., 0., 2.])
     """
-    x, sizes = as_tensor(x), shape_tuple("scatter_add", shape)
+    x, sizes = as_tensor("scatter_add", x), shape_tuple("scatter_add", shape)
     parts = _index("scatter_add", index, x)
-    target = _selected_shape("scatter_add", x, sizes, parts)
+    target = _selected_shape("scatter_add", x, sizes, parts, index)
     if target != x._data.shape:
         need = f"needs x in the shape {target} that the index selects from {sizes}"
-        fail(ShapeError, "scatter_add", need, {"x": x})
+        fail(ShapeError, "scatter_add", need, {"x": x, "index": index})
     return apply(rules.SCATTER_ADD, (x,), (parts, sizes))
 
 
 def _indices(operation: str, indices: Any, x: Tensor, size: int) -> Tensor:
     """Integer indices, all within ``size``."""
-    indices = as_tensor(indices)
+    indices = as_tensor(operation, indices, "indices")
     data = indices._data
     if data.dtype.kind not in "iu":
-        fail(DTypeError, operation, "needs integer indices", {"indices": indices})
+        fail(DTypeError, operation, "needs integer indices", {"x": x, "indices": indices}, 'indices.astype("int64")')
     if isinstance(data, np.ndarray) and data.size and (int(data.max()) >= size or int(data.min()) < -size):
         worst = int(data.max()) if int(data.max()) >= size else int(data.min())
         need = f"got index {worst}, but the axis has {size} elements"
@@ -222,11 +231,13 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
     Tensor([[2.],
             [3.]])
     """
-    x = as_tensor(x)
-    number = axis_number("take_along_axis", axis, x._data.ndim)
+    x = as_tensor("take_along_axis", x)
+    number = axis_number("take_along_axis", axis, x._data.ndim, x)
     indices = _indices("take_along_axis", indices, x, x._data.shape[number])
     if indices._data.ndim != x._data.ndim:
-        fail(ShapeError, "take_along_axis", "needs indices with the axes of x", {"x": x, "indices": indices})
+        need = f"needs indices with as many axes as x, {x._data.ndim}, but they have {indices._data.ndim}"
+        hint = "expand_dims(indices, axis) for one index per row" if indices._data.ndim == x._data.ndim - 1 else ""
+        fail(ShapeError, "take_along_axis", need, {"x": x, "indices": indices}, hint)
     x, indices = _matched(x, indices, number)
     return apply(rules.TAKE_ALONG_AXIS, (x, indices), (number,))
 
@@ -238,11 +249,15 @@ def put_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tenso
     Tensor([[0., 5.],
             [7., 0.]])
     """
-    x, sizes = as_tensor(x), shape_tuple("put_along_axis", shape)
+    x, sizes = as_tensor("put_along_axis", x), shape_tuple("put_along_axis", shape)
     number = axis_number("put_along_axis", axis, len(sizes))
     indices = _indices("put_along_axis", indices, x, sizes[number])
-    if indices._data.ndim != len(sizes):
-        fail(ShapeError, "put_along_axis", f"needs indices with {len(sizes)} axes", {"indices": indices})
+    own, places = x._data.shape, indices._data.shape
+    named = {"x": x, "indices": indices}
+    if len(places) != len(sizes) or any(n > m for k, (n, m) in enumerate(zip(places, sizes)) if k != number):
+        fail(ShapeError, "put_along_axis", f"needs indices that fit in shape {sizes} on every axis but {number}", named)
+    if len(own) > len(places) or any(n not in (1, m) for n, m in zip(own[::-1], places[::-1])):
+        fail(ShapeError, "put_along_axis", "needs x in the shape of indices", named)
     return apply(rules.PUT_ALONG_AXIS, (x, indices), (sizes, number))
 
 
@@ -257,11 +272,8 @@ def topk(x: Any, /, k: int, axis: int = -1, largest: bool = True) -> tuple[Tenso
     >>> values, indices
     (Tensor([5., 3.]), Tensor([1, 2], dtype=int64))
     """
-    x = as_tensor(x)
-    number = axis_number("topk", axis, x._data.ndim)
-    if x._data.ndim == 0:
-        fail(ShapeError, "topk", "needs at least one axis", {"x": x})
-    count = operator.index(k)
+    x = as_tensor("topk", x)
+    number, count = axis_number("topk", axis, x._data.ndim, x), integer("topk", "k", k)
     if not 0 <= count <= x._data.shape[number]:
         need = f"needs k from 0 to {x._data.shape[number]}, the size of axis {number}, but got {count}"
         fail(ArgumentError, "topk", need, {"x": x})

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, apply_several, broadcast_clash, promoted
 from tinygrad_lite.autograd.rules import linalg as rules
-from tinygrad_lite.errors import ArgumentError, ShapeError, fail
+from tinygrad_lite.errors import ArgumentError, DTypeError, Error, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, floating
 from tinygrad_lite.functions.elementwise import holding
 
@@ -41,14 +41,14 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
     >>> matmul(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1.0, 1.0]))
     Tensor([3., 7.])
     """
-    x1, x2 = as_tensor(x1), as_tensor(x2)
+    x1, x2 = as_tensor("matmul", x1, "x1"), as_tensor("matmul", x2, "x2")
     a, b = x1._data, x2._data
     if a.dtype is not b.dtype:
         _, _, a, b = promoted(rules.MATMUL, x1, x2)
         x1, x2 = holding(x1, a), holding(x2, b)
     s1, s2 = a.shape, b.shape
     if not s1 or not s2:
-        fail(ShapeError, "matmul", "needs at least one axis in each operand", {"x1": x1, "x2": x2}, "use *")
+        fail(ShapeError, "matmul", "needs at least one axis in each operand", {"x1": x1, "x2": x2}, "use * for numbers")
     inner = s2[-2] if len(s2) > 1 else s2[0]
     if s1[-1] != inner:
         side = "x2.shape[-2]" if len(s2) > 1 else "x2.shape[0]"
@@ -61,10 +61,16 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
             hint,
         )
     if len(s1) > 2 and len(s2) > 2:
-        clash = broadcast_clash([s1[:-2], s2[:-2]])
-        if clash:
-            fail(ShapeError, "matmul", f"needs batches that broadcast, but {clash}", {"x1": x1, "x2": x2})
+        _check_batches("matmul", {"x1": x1, "x2": x2})
     return apply(rules.MATMUL, (x1, x2))
+
+
+def _check_batches(operation: str, operands: dict[str, Tensor]) -> None:
+    """Refuse matrices whose leading axes do not broadcast."""
+    batches = [t._data.shape[:-2] for t in operands.values()]
+    if broadcast_clash(batches):
+        need = f"needs leading axes that broadcast, but {' and '.join(map(str, batches))} do not"
+        fail(ShapeError, operation, need, operands)
 
 
 def einsum(subscripts: str, /, *operands: Any) -> Tensor:
@@ -86,24 +92,36 @@ def einsum(subscripts: str, /, *operands: Any) -> Tensor:
     >>> einsum("ij,j->i", Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1.0, 1.0]))
     Tensor([3., 7.])
     """
-    tensors = [as_tensor(x) for x in operands]
+    if not isinstance(subscripts, str):
+        hint = 'einsum("ij,jk->ik", x1, x2)'
+        fail(
+            DTypeError,
+            "einsum",
+            "needs the subscripts as a string before the operands",
+            {"subscripts": subscripts},
+            hint,
+        )
+    tensors = [as_tensor("einsum", x, f"operands[{i}]") for i, x in enumerate(operands)]
     inputs, output = _parse(subscripts, tensors)
     from tinygrad_lite.functions.manipulation import _together
 
     if len({t._data.dtype for t in tensors}) > 1:
         tensors = _together("einsum", tensors)
     sizes: dict[str, int] = {}
-    for i, (labels, t) in enumerate(zip(inputs, tensors, strict=True)):
+    for labels, t in zip(inputs, tensors, strict=True):
         for label, n in zip(labels, t._data.shape, strict=True):
             known = sizes.setdefault(label, n)
             if n != known and 1 not in (n, known):
-                named = {f"operands[{k}]": x for k, x in enumerate(tensors)}
-                need = f"needs one size per label, but {label!r} is {known} and, in operand {i}, {n}"
-                fail(ShapeError, "einsum", need, named)
+                name = repr(label) if label in subscripts else "an axis of '...'"
+                fail(ShapeError, "einsum", f"needs one size per label, but {name} is {known} and {n}", _listed(tensors))
             sizes[label] = n if known == 1 else known
     pairs = [_diagonal(t, labels) for t, labels in zip(tensors, inputs, strict=True)]
     arrays, terms = [t for t, _ in pairs], tuple(labels for _, labels in pairs)
     return apply(rules.EINSUM, arrays, (terms, output))
+
+
+def _listed(tensors: list[Tensor]) -> dict[str, Tensor]:
+    return {f"operands[{i}]": t for i, t in enumerate(tensors)}
 
 
 def _parse(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
@@ -112,11 +130,10 @@ def _parse(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
     left, arrow, right = text.partition("->")
     terms = left.split(",")
     if len(terms) != len(tensors):
-        need = f"needs one operand per term: {subscripts!r} has {len(terms)} terms, but got {len(tensors)} operands"
-        fail(ArgumentError, "einsum", need)
-    if set(text) - set(string.ascii_letters + ",.->") or any(
-        t.replace("...", "", 1).count(".") for t in (*terms, right)
-    ):
+        need = f"needs one operand for each of the {len(terms)} terms of {subscripts!r}, but got {len(tensors)}"
+        fail(ArgumentError, "einsum", need, _listed(tensors))
+    strange = set(left) - set(string.ascii_letters + ",.") or set(right) - set(string.ascii_letters + ".")
+    if strange or any(t.replace("...", "", 1).count(".") for t in (*terms, right)):
         fail(ArgumentError, "einsum", f"needs letters, commas, '...' and one '->', but got {subscripts!r}")
     spare = [c for c in string.ascii_letters if c not in text]
     extra = [
@@ -128,7 +145,7 @@ def _parse(subscripts: str, tensors: list[Tensor]) -> tuple[list[str], str]:
     for i, (term, t, n) in enumerate(zip(terms, tensors, extra, strict=True)):
         labels = term.replace("...", "".join(wide[len(wide) - n :])) if n > 0 else term.replace("...", "")
         if len(labels) != t._data.ndim or n < 0:
-            need = f"needs one label per axis, but term {term!r} does not fit operand {i}"
+            need = f"needs one label per axis, but {term!r} does not fit the {t._data.ndim} axes of operand {i}"
             fail(ShapeError, "einsum", need, {f"operands[{i}]": t})
         inputs.append(labels)
     every = "".join(inputs)
@@ -158,11 +175,19 @@ def _diagonal(x: Tensor, labels: str) -> tuple[Tensor, str]:
     return x, labels
 
 
-def _square(operation: str, x: Any) -> Tensor:
-    matrix = floating(operation, x)
+def _solvable(operation: str, x: Any, name: str) -> Tensor:
+    """A tensor of a dtype that LAPACK works on."""
+    tensor = floating(operation, x, name)
+    if tensor._data.dtype.itemsize < 4:
+        fail(DTypeError, operation, "needs float32 or float64", {name: tensor}, f'{name}.astype("float32")')
+    return tensor
+
+
+def _square(operation: str, x: Any, name: str = "x") -> Tensor:
+    matrix = _solvable(operation, x, name)
     shape = matrix._data.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        fail(ShapeError, operation, "needs square matrices (..., n, n)", {"x": matrix})
+        fail(ShapeError, operation, "needs square matrices (..., n, n)", {name: matrix})
     return matrix
 
 
@@ -179,7 +204,7 @@ def inv(x: Any, /) -> Tensor:
     Tensor([[0.5 , 0.  ],
             [0.  , 0.25]])
     """
-    return _decomposed(rules.INV, _square("inv", x), "needs matrices that are not singular")
+    return _decomposed(rules.INV, {"x": _square("inv", x)}, (), "needs matrices that are not singular")
 
 
 def cholesky(x: Any, /) -> Tensor:
@@ -197,16 +222,17 @@ def cholesky(x: Any, /) -> Tensor:
     Tensor([[2., 0.],
             [1., 2.]])
     """
-    return _decomposed(rules.CHOLESKY, _square("cholesky", x), "needs positive definite matrices")
+    return _decomposed(rules.CHOLESKY, {"x": _square("cholesky", x)}, (), "needs positive definite matrices")
 
 
-def _decomposed(declared: Any, x: Tensor, need: str) -> Tensor:
-    if x._data.dtype.itemsize < 4:
-        fail(ArgumentError, declared.name, "needs float32 or float64", {"x": x}, 'x.astype("float32")')
+def _decomposed(declared: Any, operands: dict[str, Tensor], statics: tuple[Any, ...], need: str) -> Tensor:
+    """The row's result; what LAPACK refuses is refused in words about the matrix."""
     try:
-        return apply(declared, (x,))
-    except ShapeError as error:  # NumPy's LinAlgError is a ValueError
-        fail(ArgumentError, declared.name, f"{need} ({error.__context__})", {"x": x})
+        return apply(declared, tuple(operands.values()), statics)
+    except Error as error:
+        if isinstance(error.__context__, np.linalg.LinAlgError):
+            fail(ArgumentError, declared.name, need, operands)
+        raise
 
 
 def slogdet(x: Any, /) -> tuple[Tensor, Tensor]:
@@ -232,16 +258,23 @@ def solve_triangular(a: Any, b: Any, /, upper: bool = False, transpose: bool = F
         a: (..., n, n); the other triangle is not read and gets no gradient.
         b: (..., n, m).
 
+    Raises:
+        ArgumentError: if the diagonal holds a zero.
+
     >>> solve_triangular(Tensor([[2.0, 0.0], [1.0, 1.0]]), Tensor([[2.0], [3.0]]))
     Tensor([[1.],
             [2.]])
     """
-    a, b = _square("solve_triangular", a), floating("solve_triangular", b)
-    if b._data.ndim < 2 or b._data.shape[-2] != a._data.shape[-1]:
-        fail(ShapeError, "solve_triangular", "needs b in the shape (..., n, m)", {"a": a, "b": b})
-    return apply(rules.SOLVE_TRIANGULAR, (a, b), (bool(upper), bool(transpose)))
+    operands = {"a": _square("solve_triangular", a, "a"), "b": _solvable("solve_triangular", b, "b")}
+    n, shape = operands["a"]._data.shape[-1], operands["b"]._data.shape
+    if len(shape) < 2 or shape[-2] != n:
+        hint = "expand_dims(b, -1) makes a column of a vector" if shape == (n,) else ""
+        fail(ShapeError, "solve_triangular", f"needs b in the shape (..., {n}, m)", operands, hint)
+    _check_batches("solve_triangular", operands)
+    statics = bool(upper), bool(transpose)
+    return _decomposed(rules.SOLVE_TRIANGULAR, operands, statics, "needs a diagonal without zeros")
 
 
 def contract(arrays: Any, inputs: tuple[str, ...], output: str) -> Tensor:
     """The einsum of the rules: labels already written out, one per axis."""
-    return apply(rules.EINSUM, [as_tensor(a) for a in arrays], (tuple(inputs), output))
+    return apply(rules.EINSUM, [as_tensor("einsum", a) for a in arrays], (tuple(inputs), output))

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import apply, broadcast_clash
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
-from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
 from tinygrad_lite.functions.elementwise import abs, minimum, softplus, where
 from tinygrad_lite.functions.indexing import getitem, take_along_axis
 from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_dims, reshape
@@ -80,11 +80,12 @@ def cross_entropy(
     Tensor(0.6931472)
     """
     _check_reduction("cross_entropy", reduction)
-    logits, target = floating("cross_entropy", input), as_tensor(target)
+    logits, target = floating("cross_entropy", input, "input"), as_tensor("cross_entropy", target, "target")
     data, labels = logits._data, target._data
-    if not 0.0 <= label_smoothing <= 1.0:
-        fail(ArgumentError, "cross_entropy", f"needs label_smoothing from 0 to 1, but got {label_smoothing}")
     named = {"input": logits, "target": target}
+    label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing)
+    if not 0.0 <= label_smoothing <= 1.0:
+        fail(ArgumentError, "cross_entropy", f"needs label_smoothing from 0 to 1, but got {label_smoothing}", named)
     if data.ndim == 0 or data.shape[1 if data.ndim > 1 else 0] == 0:
         fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named)
     if labels.dtype.kind == "f":
@@ -122,9 +123,10 @@ def nll_loss(
     Tensor(2.)
     """
     _check_reduction("nll_loss", reduction)
-    log_p, target = floating("nll_loss", input), as_tensor(target)
-    if log_p._data.ndim == 0:
-        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", {"input": log_p})
+    log_p, target = floating("nll_loss", input, "input"), as_tensor("nll_loss", target, "target")
+    if log_p._data.ndim == 0 or log_p._data.shape[1 if log_p._data.ndim > 1 else 0] == 0:
+        named = {"input": log_p, "target": target}
+        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", named)
     _check_classes("nll_loss", log_p, target, ignore_index)
     if reduction == "mean" and target._data.size == 0:
         named = {"input": log_p, "target": target}
@@ -166,7 +168,7 @@ def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, 
 def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
     if weight is None:
         return None
-    weights = floating(operation, weight)
+    weights = floating(operation, weight, "weight")
     if weights._data.shape != (classes,):
         fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights})
     return weights.detach()
@@ -254,15 +256,26 @@ def binary_cross_entropy_with_logits(
     """
     operation = "binary_cross_entropy_with_logits"
     x, target = _pair(operation, input, target, reduction)
+    weight = None if weight is None else _broadcast_weight(operation, "weight", weight, x)
+    pos_weight = None if pos_weight is None else _broadcast_weight(operation, "pos_weight", pos_weight, x)
     # log s = -softplus(-x) and log(1 - s) = -softplus(x) = -(softplus(-x) + x)
     positive = softplus(-x)
     if pos_weight is not None:
-        losses = (1 - target) * x + (1 + (as_tensor(pos_weight) - 1) * target) * positive
+        losses = (1 - target) * x + (1 + (pos_weight - 1) * target) * positive
     else:
         losses = (1 - target) * x + positive
     if weight is not None:
-        losses = losses * as_tensor(weight)
+        losses = losses * weight
     return _reduced(losses, reduction)
+
+
+def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tensor:
+    """Weights of single elements, which broadcast to all of ``x``."""
+    weights = floating(operation, weight, name)
+    if broadcast_clash([weights._data.shape, x._data.shape]):
+        need = f"needs a {name} that broadcasts to the shape of input"
+        fail(ShapeError, operation, need, {"input": x, name: weights})
+    return weights
 
 
 # --- regression ---------------------------------------------------------------------------------------
@@ -271,13 +284,22 @@ def binary_cross_entropy_with_logits(
 def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
     """Prediction and target of one shape; nothing broadcasts by accident."""
     _check_reduction(operation, reduction)
-    x, target = floating(operation, input), as_tensor(target)
+    x, target = floating(operation, input, "input"), as_tensor(operation, target, "target")
     named = {"input": x, "target": target}
     if x._data.shape != target._data.shape:
-        fail(ShapeError, operation, "needs input and target of one shape", named)
+        hint = "the shapes differ in axes of size 1: see squeeze and expand_dims"
+        fail(ShapeError, operation, "needs input and target of one shape", named, hint if _alike(x, target) else "")
+    if target._data.dtype.kind == "c":
+        fail(DTypeError, operation, "needs real numbers", named)
     if reduction == "mean" and x._data.size == 0:
         fail(ArgumentError, operation, "needs at least one element to take the mean of", named)
     return x, target
+
+
+def _alike(x: Tensor, target: Tensor) -> bool:
+    """Whether two shapes differ only in axes of size one."""
+    sizes = [[n for n in t._data.shape if n != 1] for t in (x, target)]
+    return sizes[0] == sizes[1]
 
 
 @checked_keywords
@@ -311,8 +333,9 @@ def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = 
     Tensor([0.125, 2.5  ])
     """
     x, target = _pair("huber_loss", input, target, reduction)
+    delta = number("huber_loss", "delta", delta)
     if not delta > 0:
-        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}")
+        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", {"input": x, "target": target})
     distance = abs(x - target)
     # With c = min(|d|, delta) both branches are c (|d| - c/2), and so is the derivative.
     near = minimum(distance, delta)

@@ -9,7 +9,7 @@ from tinygrad_lite.autograd.record import apply, apply_several
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions import random
-from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating
+from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating, number
 
 __all__ = [
     "batch_norm",
@@ -43,10 +43,10 @@ def log_softmax(x: Any, /, axis: int = -1) -> Tensor:
 
 
 def _class_axis(operation: str, x: Tensor, axis: int) -> int:
-    number = axis_number(operation, axis, x._data.ndim)
-    if x._data.ndim == 0 or x._data.shape[number] == 0:
-        fail(ShapeError, operation, "needs at least one element along the axis", {"x": x})
-    return number
+    place = axis_number(operation, axis, x._data.ndim, x)
+    if x._data.shape[place] == 0:
+        fail(ShapeError, operation, f"needs at least one element along axis {place}", {"x": x})
+    return place
 
 
 @checked_keywords
@@ -70,27 +70,35 @@ def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = No
     """
     if type(x) is not Tensor or x._data.dtype.kind != "f":
         x = floating("linear", x)
-    weight = weight if isinstance(weight, Tensor) else floating("linear", weight)
+    if not isinstance(weight, Tensor) or weight._data.dtype.kind != "f":
+        weight = floating("linear", weight, "weight")
+    if bias is not None and (not isinstance(bias, Tensor) or bias._data.dtype.kind != "f"):
+        bias = floating("linear", bias, "bias")
     shape, w = x._data.shape, weight._data
     if len(w.shape) != 2 or not shape or shape[-1] != w.shape[1]:
-        need = f"needs x.shape[-1] == weight.shape[1], but {shape[-1:] or shape} and {w.shape[1:]}"
+        need = "needs x in the shape (..., in_features) and weight in the shape (out_features, in_features)"
         if shape and len(w.shape) == 2:
             need = f"needs x.shape[-1] == weight.shape[1], but {shape[-1]} != {w.shape[1]}"
         rows = 1
         for n in shape[1:]:
             rows *= n
         hint = "flatten the images first: x.flatten(1)" if len(w.shape) == 2 and rows == w.shape[1] else ""
-        fail(ShapeError, "linear", need, {"x": x, "weight": weight, "bias": bias}, hint)
+        fail(ShapeError, "linear", need, _given(x, weight, bias), hint)
     if bias is not None and bias._data.shape != w.shape[:1]:
         need = f"needs a bias of shape {w.shape[:1]}"
-        fail(ShapeError, "linear", need, {"x": x, "weight": weight, "bias": bias})
+        fail(ShapeError, "linear", need, _given(x, weight, bias))
     if x._data.dtype != w.dtype or (bias is not None and bias._data.dtype != w.dtype):
         hint = f'x.astype("{w.dtype.name}")'
-        fail(DTypeError, "linear", "needs one dtype", {"x": x, "weight": weight, "bias": bias}, hint)
+        fail(DTypeError, "linear", "needs one dtype", _given(x, weight, bias), hint)
     if activation not in (None, "relu", "tanh", "sigmoid"):
         need = f'knows the activations "relu", "tanh" and "sigmoid", but got {activation!r}'
         fail(ArgumentError, "linear", need)
     return apply(rules.LINEAR, (x, weight, bias), (activation,))
+
+
+def _given(x: Tensor, weight: Any, bias: Any) -> dict[str, Any]:
+    """The operands that an error shows: those that are there."""
+    return {name: v for name, v in (("x", x), ("weight", weight), ("bias", bias)) if v is not None}
 
 
 @checked_keywords
@@ -108,8 +116,9 @@ def dropout(x: Any, /, p: float = 0.5, training: bool = True) -> Tensor:
     Tensor([1., 2.])
     """
     kept = floating("dropout", x)
+    p = number("dropout", "p", p)
     if not 0.0 <= p <= 1.0:
-        fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}")
+        fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}", {"x": kept})
     if not training or p == 0.0:
         return kept
     seed, counter = random.next_key()
@@ -140,15 +149,17 @@ def batch_norm(x: Any, /, weight: Any = None, bias: Any = None, eps: float = 1e-
             [ 1.]]), Tensor([2.]), Tensor([1.]))
     """
     x = floating("batch_norm", x)
-    named = {"x": x, "weight": weight, "bias": bias}
+    weight = None if weight is None else floating("batch_norm", weight, "weight")
+    bias = None if bias is None else floating("batch_norm", bias, "bias")
     shape = x._data.shape
     if len(shape) < 2:
-        fail(ShapeError, "batch_norm", "needs x in the shape (N, C) or (N, C, ...)", named)
+        fail(ShapeError, "batch_norm", "needs x in the shape (N, C) or (N, C, ...)", _given(x, weight, bias))
     if any(n == 0 for i, n in enumerate(shape) if i != 1):
-        fail(ShapeError, "batch_norm", "needs a batch that is not empty", named)
+        fail(ShapeError, "batch_norm", "needs a batch that is not empty", _given(x, weight, bias))
     for parameter in (weight, bias):
         if parameter is not None and parameter._data.shape != shape[1:2]:
-            fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", named)
-    if eps < 0:
-        fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}")
+            fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", _given(x, weight, bias))
+    eps = number("batch_norm", "eps", eps)
+    if not eps >= 0:
+        fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}", {"x": x})
     return apply_several(rules.BATCH_NORM, (x, weight, bias), (eps,))

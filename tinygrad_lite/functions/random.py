@@ -5,14 +5,15 @@ The bits are a pure function of (seed, counter, position): see ``backends/cpu/ra
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_leaf, make_tensor
 from tinygrad_lite.backends.cpu import random as bits
-from tinygrad_lite.errors import ArgumentError, fail
-from tinygrad_lite.functions.arguments import checked_keywords, shape_tuple
+from tinygrad_lite.errors import ArgumentError, DTypeError, fail
+from tinygrad_lite.functions.arguments import checked_keywords, integer, number, shape_tuple
 
 __all__ = [
     "get_rng_state",
@@ -24,6 +25,7 @@ __all__ = [
     "uniform",
 ]
 
+_LIMIT = 2**64  # seeds and counters are unsigned 64-bit numbers
 _lock = threading.Lock()
 _state = {"seed": 0, "counter": 0}
 
@@ -40,10 +42,11 @@ def manual_seed(seed: int) -> None:
     >>> bool((uniform((2,)) == first).all())
     True
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        fail(ArgumentError, "manual_seed", f"needs an integer from 0 to 2^64 - 1, but got {seed!r}")
+    start = integer("manual_seed", "seed", seed)
+    if not 0 <= start < _LIMIT:
+        fail(ArgumentError, "manual_seed", f"needs a seed from 0 to 2^64 - 1, but got {start}")
     with _lock:
-        _state.update(seed=seed, counter=0)
+        _state.update(seed=start, counter=0)
 
 
 def get_rng_state() -> dict[str, int]:
@@ -67,8 +70,9 @@ def set_rng_state(state: dict[str, int]) -> None:
     >>> bool(uniform(()) == first)
     True
     """
-    if set(state) != {"seed", "counter"} or not all(isinstance(v, int) and v >= 0 for v in state.values()):
-        fail(ArgumentError, "set_rng_state", f"needs a state from get_rng_state, but got {state!r}")
+    known = isinstance(state, dict) and set(state) == {"seed", "counter"}
+    if not known or not all(isinstance(v, int) and 0 <= v < _LIMIT for v in state.values()):
+        fail(ArgumentError, "set_rng_state", "needs a state from get_rng_state", {"state": state})
     with _lock:
         _state.update(state)
 
@@ -79,6 +83,15 @@ def next_key() -> tuple[int, int]:
         key = _state["seed"], _state["counter"]
         _state["counter"] += 1
         return key
+
+
+def _float_dtype(operation: str, dtype: Any) -> Any:
+    """The dtype of the draw, refused before a key is spent on it."""
+    kind = dtypes.as_dtype(dtype)
+    if not dtypes.is_float(kind):
+        hint = "integers() draws whole numbers"
+        fail(DTypeError, operation, f"needs a floating-point dtype, but got {kind.name}", {}, hint)
+    return kind
 
 
 def _leaf(data: Any, requires_grad: bool) -> Tensor:
@@ -100,9 +113,10 @@ def uniform(
     ((2, 3), True)
     """
     sizes = shape_tuple("uniform", shape)
-    if not low <= high:
-        fail(ArgumentError, "uniform", f"needs low <= high, but got {low} and {high}")
-    kind = dtypes.as_dtype(dtype)
+    low, high = number("uniform", "low", low), number("uniform", "high", high)
+    if not -math.inf < low <= high < math.inf:
+        fail(ArgumentError, "uniform", f"needs finite low <= high, but got {low} and {high}")
+    kind = _float_dtype("uniform", dtype)
     data = bits.uniform(*next_key(), sizes, kind)
     if (low, high) != (0.0, 1.0):
         data *= kind.type(high - low)
@@ -122,9 +136,10 @@ def normal(
     True
     """
     sizes = shape_tuple("normal", shape)
-    if not std >= 0:
-        fail(ArgumentError, "normal", f"needs std >= 0, but got {std}")
-    kind = dtypes.as_dtype(dtype)
+    mean, std = number("normal", "mean", mean), number("normal", "std", std)
+    if not 0 <= std < math.inf:
+        fail(ArgumentError, "normal", f"needs a finite std of at least 0, but got {std}")
+    kind = _float_dtype("normal", dtype)
     data = bits.normal(*next_key(), sizes, kind)
     if std != 1.0:
         data *= kind.type(std)
@@ -143,8 +158,9 @@ def integers(low: int, high: int, shape: Any = ()) -> Tensor:
     True
     """
     sizes = shape_tuple("integers", shape)
-    seed, counter = next_key()
-    return make_tensor(bits.integers(seed, counter, sizes, low, high).astype("int64", copy=False))
+    low, high = integer("integers", "low", low), integer("integers", "high", high)
+    bits.integers(0, 0, 0, low, high)  # a draw of nothing: refuses bad bounds before a key is spent
+    return make_tensor(bits.integers(*next_key(), sizes, low, high).astype("int64", copy=False))
 
 
 def permutation(n: int) -> Tensor:
@@ -154,4 +170,7 @@ def permutation(n: int) -> Tensor:
     >>> sorted(permutation(4).tolist())
     [0, 1, 2, 3]
     """
-    return make_tensor(bits.permutation(*next_key(), n))
+    count = integer("permutation", "n", n)
+    if count < 0:
+        fail(ArgumentError, "permutation", f"needs n of at least 0, but got {count}")
+    return make_tensor(bits.permutation(*next_key(), count))

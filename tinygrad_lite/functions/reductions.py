@@ -13,7 +13,15 @@ from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import row
 from tinygrad_lite.autograd.rules import reductions as rules
 from tinygrad_lite.errors import ShapeError, fail
-from tinygrad_lite.functions.arguments import as_tensor, axis_number, axis_numbers, checked_keywords, floating
+from tinygrad_lite.functions.arguments import (
+    as_tensor,
+    axis_number,
+    axis_numbers,
+    checked_keywords,
+    floating,
+    number,
+    shape_tuple,
+)
 
 __all__ = [
     "all",
@@ -44,8 +52,8 @@ def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> sum(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Tensor([4., 6.])
     """
-    x = as_tensor(x)
-    return apply(rules.SUM, (x,), (axis_numbers("sum", axis, x._data.ndim), keepdims))
+    x = as_tensor("sum", x)
+    return apply(rules.SUM, (x,), (axis_numbers("sum", axis, x._data.ndim, x), keepdims))
 
 
 @checked_keywords
@@ -56,7 +64,7 @@ def mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Tensor([1.5, 3.5])
     """
     x = floating("mean", x)
-    return apply(rules.MEAN, (x,), (axis_numbers("mean", axis, x._data.ndim), keepdims))
+    return apply(rules.MEAN, (x,), (axis_numbers("mean", axis, x._data.ndim, x), keepdims))
 
 
 @checked_keywords
@@ -74,12 +82,12 @@ def var(x: Any, /, axis: Axis = None, correction: float = 0.0, keepdims: bool = 
     Tensor(1.25)
     """
     x = floating("var", x)
-    axes = axis_numbers("var", axis, x._data.ndim)
+    axes = axis_numbers("var", axis, x._data.ndim, x)
     count = 1
     for i in axes:
         count *= x._data.shape[i]
     centred = x - mean(x, axes, True)
-    scale = count - correction
+    scale = count - number("var", "correction", correction)
     return sum(centred * centred, axes, keepdims) / (scale if scale > 0 else 0.0)
 
 
@@ -98,8 +106,8 @@ def max(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> max(Tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     Tensor([5., 7.])
     """
-    x = as_tensor(x)
-    axes = axis_numbers("max", axis, x._data.ndim)
+    x = as_tensor("max", x)
+    axes = axis_numbers("max", axis, x._data.ndim, x)
     _nonempty("max", x, axes)
     return apply(rules.MAX, (x,), (axes, keepdims))
 
@@ -114,8 +122,8 @@ def min(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> min(Tensor([[1.0, 5.0], [7.0, 2.0]]), axis=1)
     Tensor([1., 2.])
     """
-    x = as_tensor(x)
-    axes = axis_numbers("min", axis, x._data.ndim)
+    x = as_tensor("min", x)
+    axes = axis_numbers("min", axis, x._data.ndim, x)
     _nonempty("min", x, axes)
     return apply(rules.MIN, (x,), (axes, keepdims))
 
@@ -127,10 +135,11 @@ ARGMIN = row("argmin", "x | axis keepdims")
 
 
 def _arg(declared: Any, x: Any, axis: int | None, keepdims: bool) -> Tensor:
-    name, x = declared.name, as_tensor(x)
-    number = None if axis is None else axis_number(name, axis, x._data.ndim)
-    _nonempty(name, x, tuple(range(x._data.ndim)) if number is None else (number,))
-    return apply(declared, (x,), (number, keepdims))
+    name = declared.name
+    x = as_tensor(name, x)
+    place = None if axis is None else axis_number(name, axis, x._data.ndim, x)
+    _nonempty(name, x, tuple(range(x._data.ndim)) if place is None else (place,))
+    return apply(declared, (x,), (place, keepdims))
 
 
 @checked_keywords
@@ -164,8 +173,8 @@ def any(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> any(Tensor([False, True]))
     Tensor(True)
     """
-    x = as_tensor(x)
-    return apply(ANY, (x,), (axis_numbers("any", axis, x._data.ndim), keepdims))
+    x = as_tensor("any", x)
+    return apply(ANY, (x,), (axis_numbers("any", axis, x._data.ndim, x), keepdims))
 
 
 @checked_keywords
@@ -175,8 +184,8 @@ def all(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     >>> all(Tensor([False, True]))
     Tensor(False)
     """
-    x = as_tensor(x)
-    return apply(ALL, (x,), (axis_numbers("all", axis, x._data.ndim), keepdims))
+    x = as_tensor("all", x)
+    return apply(ALL, (x,), (axis_numbers("all", axis, x._data.ndim, x), keepdims))
 
 
 @checked_keywords
@@ -187,7 +196,7 @@ def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Tensor(0.6931472)
     """
     x = floating("logsumexp", x)
-    axes = axis_numbers("logsumexp", axis, x._data.ndim)
+    axes = axis_numbers("logsumexp", axis, x._data.ndim, x)
     _nonempty("logsumexp", x, axes)
     return apply(rules.LOGSUMEXP, (x,), (axes, keepdims))
 
@@ -199,7 +208,7 @@ def cumulative_sum(x: Any, /, axis: int | None = None) -> Tensor:
     >>> cumulative_sum(Tensor([1.0, 2.0, 3.0]))
     Tensor([1., 3., 6.])
     """
-    x = as_tensor(x)
+    x = as_tensor("cumulative_sum", x)
     return apply(rules.CUMULATIVE_SUM, (x,), (_scan_axis("cumulative_sum", x, axis),))
 
 
@@ -210,7 +219,7 @@ def cumulative_prod(x: Any, /, axis: int | None = None) -> Tensor:
     >>> cumulative_prod(Tensor([1.0, 2.0, 3.0]))
     Tensor([1., 2., 6.])
     """
-    x = as_tensor(x)
+    x = as_tensor("cumulative_prod", x)
     return apply(rules.CUMULATIVE_PROD, (x,), (_scan_axis("cumulative_prod", x, axis),))
 
 
@@ -226,17 +235,17 @@ def linear_scan(a: Any, b: Any, axis: int = -1, reverse: bool = False) -> Tensor
     >>> linear_scan(Tensor([0.5, 0.5, 0.5]), Tensor([1.0, 1.0, 1.0]))
     Tensor([1.  , 1.5 , 1.75])
     """
-    a, b = floating("linear_scan", a), floating("linear_scan", b)
+    a, b = floating("linear_scan", a, "a"), floating("linear_scan", b, "b")
     if a._data.shape != b._data.shape or a._data.dtype != b._data.dtype:
         fail(ShapeError, "linear_scan", "needs a and b of one shape and dtype", {"a": a, "b": b})
-    return apply(rules.LINEAR_SCAN, (a, b), (axis_number("linear_scan", axis, b._data.ndim), bool(reverse)))
+    return apply(rules.LINEAR_SCAN, (a, b), (axis_number("linear_scan", axis, b._data.ndim, b), bool(reverse)))
 
 
 def _scan_axis(operation: str, x: Tensor, axis: int | None) -> int:
     ndim = x._data.ndim
     if axis is None and ndim != 1:
-        fail(ShapeError, operation, "needs an axis when the tensor is not 1-d", {"x": x})
-    return axis_number(operation, -1 if axis is None else axis, ndim)
+        fail(ShapeError, operation, "needs an axis when the tensor is not 1-d", {"x": x}, "say which one: axis=-1")
+    return axis_number(operation, -1 if axis is None else axis, ndim, x)
 
 
 def sum_to(x: Any, shape: tuple[int, ...], /) -> Tensor:
@@ -245,7 +254,7 @@ def sum_to(x: Any, shape: tuple[int, ...], /) -> Tensor:
     >>> sum_to(Tensor([[1.0, 2.0], [3.0, 4.0]]), (1, 2))
     Tensor([[4., 6.]])
     """
-    x, shape = as_tensor(x), tuple(shape)
+    x, shape = as_tensor("sum_to", x), shape_tuple("sum_to", shape)
     wide = x._data.shape
     lead = len(wide) - len(shape)
     if lead < 0 or not builtins.all(s in (1, w) for s, w in zip(shape, wide[lead:], strict=True)):

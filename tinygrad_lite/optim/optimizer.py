@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_lite.autograd.arena import Arena, aligned_zeros, arenas_of, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
-from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, release_grad
+from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, leaf_of, release_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.optim.runs import Record, Run
 from tinygrad_lite.optim.settings import ANYTHING, Limit, check_parameter, checked, listed, refuse_repeated
@@ -129,8 +129,8 @@ class Optimizer:
         """
         for records in self._records:
             for record in records:
-                leaf = record.tensor._node
-                if type(leaf) is not Leaf or leaf.grad is None:
+                leaf = leaf_of(record.tensor)
+                if leaf is None or leaf.grad is None:
                     continue
                 if set_to_none:
                     release_grad(leaf)

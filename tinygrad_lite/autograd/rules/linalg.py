@@ -56,7 +56,7 @@ MATMUL = row(
 )
 
 
-def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):
+def _einsum_vjp(xp, g, needs, operands, inputs, output, operands_shapes):
     """The gradient of an operand is an einsum of the output's cotangent with the other operands.
 
     A label that occurs in this operand alone was summed there: its gradient is the same along that axis.
@@ -66,26 +66,26 @@ def _einsum_vjp(xp, g, needs, xs, inputs, output, xs_shapes):
         if not need:
             grads.append(None)
             continue
-        others = [i for i in range(len(xs)) if i != k]
+        others = [i for i in range(len(operands)) if i != k]
         known = set(output).union(*(inputs[i] for i in others)) if others else set(output)
         target = "".join(label for label in inputs[k] if label in known)
-        arrays = (g, *(xs[i] for i in others))
+        arrays = (g, *(operands[i] for i in others))
         share = xp.contract(arrays, (output, *(inputs[i] for i in others)), target)
         absent = tuple(axis for axis, label in enumerate(inputs[k]) if label not in known)
         if absent:
             share = xp.expand_dims(share, absent)
         # Where an axis of this operand was broadcast, the engine sums; where it was absent from the others, or
         # they have size one there, it is repeated here.
-        shape = tuple(own if n == 1 else n for own, n in zip(xs_shapes[k], share.shape, strict=True))
+        shape = tuple(own if n == 1 else n for own, n in zip(operands_shapes[k], share.shape, strict=True))
         grads.append(xp.broadcast_to(share, shape))
     return grads
 
 
-def _einsum_jvp(xp, tangents, xs, inputs, output):
+def _einsum_jvp(xp, tangents, operands, inputs, output):
     total = None
     for k, tangent in enumerate(tangents):
         if tangent is not None:
-            term = xp.contract((*xs[:k], tangent, *xs[k + 1 :]), inputs, output)
+            term = xp.contract((*operands[:k], tangent, *operands[k + 1 :]), inputs, output)
             total = term if total is None else total + term
     return total
 
@@ -93,8 +93,8 @@ def _einsum_jvp(xp, tangents, xs, inputs, output):
 # ``inputs`` and ``output`` are strings of labels, one per axis; no operand repeats a label.
 EINSUM = row(
     "einsum",
-    "*xs | inputs output",
-    lambda xp, xs, inputs, output: xp.contract(xs, inputs, output),
+    "*operands | inputs output",
+    lambda xp, operands, inputs, output: xp.contract(operands, inputs, output),
     joint=Joint(_einsum_vjp, _einsum_jvp),
 )
 MATRIX_TRANSPOSE = row(

@@ -60,23 +60,23 @@ PAD = row(
 )
 
 
-def _pieces(xp: Any, g: Any, needs: tuple[bool, ...], axis: int, xs_shapes: Any) -> list[Any]:
+def _pieces(xp: Any, g: Any, needs: tuple[bool, ...], axis: int, arrays_shapes: Any) -> list[Any]:
     """The parts of ``g`` that belong to each of the concatenated arrays."""
     pieces, start = [], 0
-    for need, shape in zip(needs, xs_shapes, strict=True):
+    for need, shape in zip(needs, arrays_shapes, strict=True):
         stop = start + shape[axis]
         pieces.append(g[(slice(None),) * axis + (slice(start, stop),)] if need else None)
         start = stop
     return pieces
 
 
-def _concat_tangents(xp: Any, tangents: list[Any], axis: int, xs_shapes: Any) -> Any:
+def _concat_tangents(xp: Any, tangents: list[Any], axis: int, arrays_shapes: Any) -> Any:
     known = next(t for t in tangents if t is not None)
-    pairs = zip(tangents, xs_shapes, strict=True)
+    pairs = zip(tangents, arrays_shapes, strict=True)
     return xp.concat(tuple(xp.zeros_like(known, shape=shape) if t is None else t for t, shape in pairs), axis)
 
 
-CONCAT = row("concat", "*xs | axis", joint=Joint(_pieces, _concat_tangents))
+CONCAT = row("concat", "*arrays | axis", joint=Joint(_pieces, _concat_tangents))
 
 # The triangle that is kept is the triangle that gets a gradient.
 TRIL = row("tril", "x | k", x=Rule(lambda xp, g, k: xp.tril(g, k), lambda xp, dx, k: xp.tril(dx, k)))

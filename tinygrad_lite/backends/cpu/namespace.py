@@ -28,7 +28,32 @@ greater, greater_equal = np.greater, np.greater_equal
 logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
 isfinite, isnan = np.isfinite, np.isnan
 clip = np.clip
-where: Callable[..., Array] = np.where
+
+#: the integer type with the bits of each float type
+SIGNED = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+
+
+def where(condition: Array, x1: Any, x2: Any) -> Array:
+    """np.where, but by bit masks against the number 0, which rules ask for most: five times as fast on noise."""
+    if type(x2) is float and x2 == 0.0:
+        if type(x1) is np.ndarray and _selectable(condition, x1):
+            return _selected(condition, x1)
+    elif type(x1) is float and x1 == 0.0 and type(x2) is np.ndarray and _selectable(condition, x2):
+        return _selected(np.logical_not(condition), x2)
+    return np.where(condition, x1, x2)
+
+
+def _selectable(condition: Array, x: Array) -> bool:
+    enough = x.size > 2048  # elements, below which np.where is as fast
+    return enough and condition.dtype == np.bool_ and condition.shape == x.shape and x.dtype in SIGNED
+
+
+def _selected(keep: Array, x: Array) -> Array:
+    """``x`` where ``keep``, else +0: exact, also beside inf and NaN, and without a branch per element."""
+    signed = SIGNED[x.dtype]
+    # 0 or 1 becomes a mask of no or all bits.
+    mask = np.negative(keep.view(np.int8), out=np.empty(x.shape, signed), casting="unsafe")
+    return np.bitwise_and(mask, x.view(signed), out=mask).view(x.dtype)
 
 
 def sigmoid(x: Array) -> Array:
@@ -48,15 +73,22 @@ _and: Callable[..., Array] = np.logical_and.reduce
 
 
 def sum(x: Array, axis: Axes, keepdims: bool) -> Array:
-    """Small integers are summed as int64, as the standard asks."""
-    dtype = x.dtype
-    return _add(x, axis, None if dtype.kind == "f" else _sum_dtype(dtype), None, keepdims)
+    """Small integers are summed as int64, as the standard asks; float16 in float32, then rounded once."""
+    wide = _WIDE.get(x.dtype)
+    total = _add(x, axis, wide, None, keepdims)
+    return total if wide is not np.float32 else total.astype(np.float16)
 
 
-def _sum_dtype(dtype: Any) -> Any:
-    if dtype.kind in "bi" and dtype.itemsize < 8:
-        return np.int64
-    return np.uint64 if dtype.kind == "u" and dtype.itemsize < 8 else None
+# What small types are summed in. A float16 sum would stop growing at 2048, where its spacing becomes 2.
+_WIDE: dict[Any, Any] = {np.dtype(np.float16): np.float32}
+_WIDE.update({np.dtype(name): np.int64 for name in ("bool", "int8", "int16", "int32")})
+_WIDE.update({np.dtype(name): np.uint64 for name in ("uint8", "uint16", "uint32")})
+
+
+def _accumulated(ufunc: np.ufunc, x: Array, axis: int) -> Array:
+    wide = _WIDE.get(x.dtype)
+    total = ufunc.accumulate(x, axis, wide)
+    return total if wide is not np.float32 else total.astype(np.float16)
 
 
 def mean(x: Array, axis: Axes, keepdims: bool) -> Array:
@@ -89,11 +121,11 @@ def all(x: Array, axis: Axes, keepdims: bool) -> Array:
 
 
 def cumulative_sum(x: Array, axis: int) -> Array:
-    return np.add.accumulate(x, axis, _sum_dtype(x.dtype))
+    return _accumulated(np.add, x, axis)
 
 
 def cumulative_prod(x: Array, axis: int) -> Array:
-    return np.multiply.accumulate(x, axis, _sum_dtype(x.dtype))
+    return _accumulated(np.multiply, x, axis)
 
 
 def linear_scan(a: Array, b: Array, axis: int, reverse: bool) -> Array:
@@ -148,7 +180,7 @@ def astype(x: Array, dtype: Any) -> Array:
 
 
 def pad(x: Array, pad_width: Sequence[tuple[int, int]], value: float) -> Array:
-    return np.pad(x, pad_width, constant_values=value) if x.ndim else x
+    return np.pad(x, pad_width, constant_values=value) if x.ndim else x.copy()
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
@@ -156,7 +188,7 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
         return x
     lead = x.ndim - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
-    total = _add(x, axes, None, None, True)
+    total = sum(x, axes, True)
     if total.shape[lead:] != shape:  # a rule's mistake, which reshape could hide
         raise ValueError(f"an array of shape {x.shape} cannot have been broadcast from {shape}")
     return total.reshape(shape)
@@ -210,11 +242,11 @@ def _add_rows(out: Array, rows: Array, x: Array) -> None:
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    out.reshape(out.shape[0], -1)[ordered[starts]] = np.add.reduceat(x[order], starts, axis=0)
+    out.reshape(out.shape[0], -1)[ordered[starts]] = np.add.reduceat(x[order], starts, axis=0, dtype=_WIDE.get(x.dtype))
 
 
 def setitem(x: Array, values: Array, index: tuple[Any, ...]) -> Array:
-    out = x.copy()
+    out = np.array(x, order="C")  # also of the scalars that arithmetic on 0-d arrays makes
     out[index] = values
     return out
 
@@ -256,7 +288,8 @@ def slogdet(x: Array) -> tuple[Array, Array]:
 
 
 def contract(arrays: Sequence[Array], inputs: Sequence[str], output: str) -> Array:
-    return np.einsum(f"{','.join(inputs)}->{output}", *arrays, optimize=len(arrays) > 1)
+    result = np.einsum(f"{','.join(inputs)}->{output}", *arrays, optimize=len(arrays) > 1)
+    return result.copy() if len(arrays) == 1 else result  # of one array it may be a view
 
 
 def solve_triangular(a: Array, b: Array, upper: bool, transpose: bool) -> Array:

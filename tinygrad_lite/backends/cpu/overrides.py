@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.backends.cpu import namespace
-from tinygrad_lite.backends.cpu.namespace import Array
+from tinygrad_lite.backends.cpu.namespace import SIGNED, Array
 from tinygrad_lite.backends.cpu.parallel import for_blocks, scratch
 
 #: Elements per block of an element-wise pass: a few arrays of it stay in a core's 1 MiB second-level cache.
@@ -31,12 +31,19 @@ _constants: dict[tuple[Any, ...], Array] = {}
 def _constant(value: float, shape: tuple[int, ...], dtype: Any) -> Array:
     """A read-only array of one value, kept."""
     key = (value, shape, dtype)
-    if key not in _constants:
-        if len(_constants) > 64:
-            _constants.clear()
-        _constants[key] = np.full(shape, value, dtype)
-        _constants[key].flags.writeable = False
-    return _constants[key]
+    constant = _constants.get(key)
+    if constant is None:
+        constant = np.full(shape, value, dtype)
+        _keep(key, constant)
+    return constant
+
+
+def _keep(key: tuple[Any, ...], constant: Array) -> None:
+    """Remember a read-only array; threads may do so at once, and at worst one makes it again."""
+    constant.flags.writeable = False
+    if len(_constants) > 64:
+        _constants.clear()
+    _constants[key] = constant
 
 
 # --- linear ---------------------------------------------------------------------------------------------
@@ -59,10 +66,9 @@ def _linear(
     needs: tuple[bool, ...], x: Array, weight: Array, bias: Array | None, activation: str | None
 ) -> tuple[Array, _Linear]:
     """The product, then bias and activation in place, block by block while the block is in the cache."""
-    out = np.matmul(x, weight.T)
+    rows = np.matmul(_rows(x), weight.T)  # of a matrix the product is contiguous, whatever the strides of x
     passed = None
     if bias is not None or activation is not None:
-        rows = _rows(out)
         width = max(rows.shape[1], 1)
         height = max(8, BLOCK // width // 8 * 8)  # rows per block; eights, so that the bits of a block are whole bytes
         if activation == "relu" and needs:
@@ -77,13 +83,15 @@ def _linear(
                     stopped = np.less_equal(z, 0, out=scratch("stopped", z.shape, np.bool_))
                     np.bitwise_not(np.packbits(stopped), out=passed[start // 8 : -(-stop // 8)])
                 # Against an array of zeros NumPy's maximum runs four times as fast as against the number 0.
-                np.maximum(z, _constant(0.0, (height, width), z.dtype)[: len(z)], out=z)
+                zeros = _constant(0.0, (height, width), z.dtype)[: len(z)] if height * width <= 2 * BLOCK else 0
+                np.maximum(z, zeros, out=z)
             elif activation == "tanh":
                 np.tanh(z, out=z)
             elif activation == "sigmoid":
                 z[...] = namespace.sigmoid(z)
 
         for_blocks(rows.size, height * width, epilogue)
+    out = rows if x.ndim == 2 else rows.reshape(*x.shape[:-1], weight.shape[0])
     return out, _Linear(x, weight, out, activation, passed)
 
 
@@ -99,13 +107,18 @@ def _linear_backward(saved: _Linear, g: Array, needs: tuple[bool, ...], sinks: l
     if needs[2]:  # the sum of the rows as a product: BLAS is twice as fast at it as a reduction
         gb = np.matmul(_constant(1.0, (rows.shape[0],), rows.dtype), rows, out=sinks[2])
     if needs[0]:
-        gx = np.matmul(g, weight, out=_recycled(saved, sinks) if sinks[0] is not None else None)
+        gx = np.matmul(rows, weight, out=_recycled(saved, sinks) if sinks[0] is not None else None)
+        gx = gx if saved.x.ndim == 2 else gx.reshape(saved.x.shape)
     return gx, gw, gb
 
 
 def _lend(saved: _Linear) -> Array | None:
-    """The output, if backward can do without it (relu has kept its bits) and it is no one's bias."""
-    return saved.out if saved.activation in (None, "relu") and saved.out.ndim > 1 else None
+    """The output, if backward can do without it: relu has kept its bits.
+
+    Only an array that owns its memory: views that a user takes count as references to the owner.
+    """
+    spare = saved.activation in (None, "relu") and saved.out.ndim == 2 and saved.out.base is None
+    return saved.out if spare else None
 
 
 #: References to an activation that only the graph holds: two of its producer (saved and private), two of the layer
@@ -120,9 +133,6 @@ def _recycled(saved: _Linear, sinks: list[Array]) -> Array | None:
     return None
 
 
-_SIGNED = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
-
-
 def _through_activation(saved: _Linear, g: Array) -> Array:
     """The gradient before the activation: in place if ``g`` lies in our own recycled output, else in scratch."""
     out, activation, passed = saved.out, saved.activation, saved.passed
@@ -130,7 +140,7 @@ def _through_activation(saved: _Linear, g: Array) -> Array:
     if not g.flags.c_contiguous:
         g = np.ascontiguousarray(g)
     flat_g, flat_out, flat = g.reshape(-1), out.reshape(-1), result.reshape(-1)
-    signed = _SIGNED[out.dtype]
+    signed = SIGNED[out.dtype]
 
     def block(start: int, stop: int) -> None:
         source, a, into = flat_g[start:stop], flat_out[start:stop], flat[start:stop]
@@ -182,11 +192,11 @@ def _cross_entropy_backward(
 
 def _positions(n: int) -> Array:
     key = ("positions", n)
-    if key not in _constants:
-        if len(_constants) > 64:
-            _constants.clear()
-        _constants[key] = np.arange(n)
-    return _constants[key]
+    positions = _constants.get(key)
+    if positions is None:
+        positions = np.arange(n)
+        _keep(key, positions)
+    return positions
 
 
 class Override(NamedTuple):

@@ -1,0 +1,365 @@
+"""What element-wise functions and reductions refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from refusals import refusal
+
+import tinygrad_lite as tgl
+from tinygrad_lite import Tensor, errors
+
+X = tgl.zeros((2, 3))
+M = tgl.eye(2)
+B = Tensor([True, False])
+I = Tensor([1, 2])
+C = Tensor([1j, 2.0])
+LEAF = Tensor([1.0, 2.0], requires_grad=True)
+
+REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
+    (
+        "a word",
+        lambda: tgl.exp("abc"),
+        errors.DTypeError,
+        ("exp needs numbers, but got 'abc'\n  x   'abc'"),
+    ),
+    (
+        "nothing",
+        lambda: X + None,
+        errors.DTypeError,
+        ("add needs numbers, but got None\n  x2  None"),
+    ),
+    (
+        "a word among numbers",
+        lambda: tgl.sqrt([1.0, "a"]),
+        errors.DTypeError,
+        ("sqrt needs numbers, but got 'a'\n  x   [1.0, 'a']"),
+    ),
+    (
+        "an array of objects",
+        lambda: tgl.exp(np.array([object(), 1], object)),
+        errors.DTypeError,
+        ("exp needs numbers, but got an array of object\n  x   shape (2,), object, cpu"),
+    ),
+    (
+        "arrays of unequal shapes in a list",
+        lambda: Tensor([np.zeros((2, 2)), np.zeros((2, 3))]),
+        errors.ArgumentError,
+        (
+            "Tensor needs nested lists of equal lengths\n"
+            "  value  [array([[0., 0.],\n"
+            "       [0., 0.]]), array([[0., 0., 0.],...\n"
+            "  hint   what stands at one depth must have one length"
+        ),
+    ),
+    (
+        "lists of unequal lengths",
+        lambda: tgl.add([[1, 2], [3]], 1),
+        errors.ArgumentError,
+        (
+            "add needs nested lists of equal lengths\n"
+            "  x1    [[1, 2], [3]]\n"
+            "  hint  what stands at one depth must have one length"
+        ),
+    ),
+    (
+        "the difference of bools",
+        lambda: B - B,
+        errors.DTypeError,
+        (
+            "subtract does not work on bool\n"
+            "  x1    shape (2,), bool, cpu\n"
+            "  x2    shape (2,), bool, cpu\n"
+            "  hint  convert with astype first"
+        ),
+    ),
+    (
+        "a bool with a minus sign",
+        lambda: -B,
+        errors.DTypeError,
+        ("negative does not work on bool\n  x     shape (2,), bool, cpu\n  hint  convert with astype first"),
+    ),
+    (
+        "the sign of a bool",
+        lambda: tgl.sign(B),
+        errors.DTypeError,
+        ("sign does not work on bool\n  x     shape (2,), bool, cpu\n  hint  convert with astype first"),
+    ),
+    (
+        "integers to a negative power",
+        lambda: tgl.pow(I, Tensor([-1, -1])),
+        errors.ArgumentError,
+        (
+            "pow cannot work on these operands: Integers to negative integer powers are not allowed\n"
+            "  x1    shape (2,), int64, cpu\n"
+            "  x2    shape (2,), int64, cpu\n"
+            "  hint  convert with astype first"
+        ),
+    ),
+    (
+        "integers to a negative number",
+        lambda: I**-1,
+        errors.ArgumentError,
+        (
+            "pow cannot work on these operands: Integers to negative integer powers are not allowed\n"
+            "  x1    shape (2,), int64, cpu\n"
+            "  x2    -1\n"
+            "  hint  convert with astype first"
+        ),
+    ),
+    (
+        "a number that the tensor cannot hold",
+        lambda: Tensor([1], dtype="int8") + 300,
+        errors.ArgumentError,
+        (
+            "add needs a number that int8 can hold\n"
+            "  x1    shape (1,), int8, cpu\n"
+            "  x2    300\n"
+            "  hint  convert the tensor with astype first"
+        ),
+    ),
+    (
+        "shapes that do not broadcast",
+        lambda: X + Tensor([1.0, 2.0]),
+        errors.ShapeError,
+        (
+            "add needs shapes that broadcast together, but axis -1 is 3 and 2\n"
+            "  x1  shape (2, 3), float32, cpu\n"
+            "  x2  shape (2,), float32, cpu"
+        ),
+    ),
+    (
+        "a number is a scalar, a list is not",
+        lambda: X * [1.0, 2.0],
+        errors.ShapeError,
+        (
+            "multiply needs shapes that broadcast together, but axis -1 is 3 and 2\n"
+            "  x1  shape (2, 3), float32, cpu\n"
+            "  x2  shape (2,), float32, cpu"
+        ),
+    ),
+    (
+        "a gradient with a complex factor",
+        lambda: LEAF * C,
+        errors.GradientError,
+        (
+            "multiply cannot carry a gradient: complex tensors have none\n"
+            "  x1    shape (2,), float32, cpu\n"
+            "  x2    shape (2,), complex64, cpu\n"
+            "  hint  detach() the real operand first"
+        ),
+    ),
+    (
+        "a gradient with a complex number",
+        lambda: LEAF * 1j,
+        errors.GradientError,
+        (
+            "multiply cannot carry a gradient: complex tensors have none\n"
+            "  x1    shape (2,), float32, cpu\n"
+            "  x2    1j\n"
+            "  hint  detach() the real operand first"
+        ),
+    ),
+    (
+        "a product with gradient and complex numbers",
+        lambda: LEAF @ C,
+        errors.GradientError,
+        (
+            "matmul cannot carry a gradient: complex tensors have none\n"
+            "  x1    shape (2,), float32, cpu\n"
+            "  x2    shape (2,), complex64, cpu\n"
+            "  hint  detach() the real operand first"
+        ),
+    ),
+    (
+        "a choice with a gradient and complex numbers",
+        lambda: tgl.where(B, LEAF, C),
+        errors.GradientError,
+        (
+            "where cannot carry a gradient: complex tensors have none\n"
+            "  x1    shape (2,), float32, cpu\n"
+            "  x2    shape (2,), complex64, cpu\n"
+            "  hint  detach() the real operand first"
+        ),
+    ),
+    (
+        "no bound",
+        lambda: tgl.clip(X),
+        errors.ArgumentError,
+        ("clip needs min, max or both\n  x   shape (2, 3), float32, cpu"),
+    ),
+    (
+        "a bound that is a word",
+        lambda: tgl.clip(X, "a"),
+        errors.DTypeError,
+        ("clip needs a number as min\n  min   'a'\n  hint  maximum and minimum take tensors as bounds"),
+    ),
+    (
+        "a bound that is an array",
+        lambda: tgl.clip(X, max=X),
+        errors.DTypeError,
+        (
+            "clip needs a number as max\n"
+            "  max   shape (2, 3), float32, cpu\n"
+            "  hint  maximum and minimum take tensors as bounds"
+        ),
+    ),
+    (
+        "conditions that do not broadcast",
+        lambda: tgl.where(Tensor([True, False, True]), X, tgl.zeros(4)),
+        errors.ShapeError,
+        (
+            "where needs shapes that broadcast together, but axis -1 is 3 and 4\n"
+            "  condition  shape (3,), bool, cpu\n"
+            "  x1         shape (2, 3), float32, cpu\n"
+            "  x2         shape (4,), float32, cpu"
+        ),
+    ),
+    (
+        "a condition that does not fit",
+        lambda: tgl.where(B, X, X),
+        errors.ShapeError,
+        (
+            "where needs shapes that broadcast together, but axis -1 is 2 and 3\n"
+            "  condition  shape (2,), bool, cpu\n"
+            "  x1         shape (2, 3), float32, cpu\n"
+            "  x2         shape (2, 3), float32, cpu"
+        ),
+    ),
+    (
+        "a choice of nothing",
+        lambda: tgl.where(B, None, 1.0),
+        errors.DTypeError,
+        ("where needs numbers, but got None\n  x1  None"),
+    ),
+    (
+        "an axis that is not there",
+        lambda: tgl.sum(X, 2),
+        errors.AxisError,
+        ("sum got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+    ),
+    (
+        "an axis of a number",
+        lambda: tgl.sum(Tensor(1.0), 0),
+        errors.AxisError,
+        ("sum got axis 0, but the array has no axes (it is 0-d)\n  x   shape (), float32, cpu"),
+    ),
+    (
+        "an axis between axes",
+        lambda: tgl.sum(X, 1.0),
+        errors.DTypeError,
+        ("sum needs an integer as axis\n  x     shape (2, 3), float32, cpu\n  axis  1.0"),
+    ),
+    (
+        "an axis twice",
+        lambda: tgl.mean(X, (0, -2)),
+        errors.AxisError,
+        ("mean got axis (0, -2), which names an axis twice\n  x   shape (2, 3), float32, cpu"),
+    ),
+    (
+        "the largest of none",
+        lambda: tgl.max(tgl.zeros((0, 2))),
+        errors.ShapeError,
+        ("max needs at least one element to choose from\n  x   shape (0, 2), float32, cpu"),
+    ),
+    (
+        "the smallest of none",
+        lambda: tgl.min(tgl.zeros((0, 2)), 0),
+        errors.ShapeError,
+        ("min needs at least one element to choose from\n  x   shape (0, 2), float32, cpu"),
+    ),
+    (
+        "the place of the largest of none",
+        lambda: tgl.argmax(tgl.zeros(0)),
+        errors.ShapeError,
+        ("argmax needs at least one element to choose from\n  x   shape (0,), float32, cpu"),
+    ),
+    (
+        "several axes where one is possible",
+        lambda: tgl.argmin(X, (0, 1)),
+        errors.DTypeError,
+        ("argmin needs an integer as axis\n  x     shape (2, 3), float32, cpu\n  axis  (0, 1)"),
+    ),
+    (
+        "the logarithm of an empty sum",
+        lambda: tgl.logsumexp(tgl.zeros(0)),
+        errors.ShapeError,
+        ("logsumexp needs at least one element to choose from\n  x   shape (0,), float32, cpu"),
+    ),
+    (
+        "the mean of complex numbers",
+        lambda: tgl.mean(C),
+        errors.DTypeError,
+        ("mean needs real numbers\n  x   shape (2,), complex64, cpu"),
+    ),
+    (
+        "a correction that is no number",
+        lambda: tgl.var(X, correction="a"),
+        errors.DTypeError,
+        ("var needs a number as correction\n  correction  'a'"),
+    ),
+    (
+        "a running sum without an axis",
+        lambda: tgl.cumulative_sum(X),
+        errors.ShapeError,
+        (
+            "cumulative_sum needs an axis when the tensor is not 1-d\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  say which one: axis=-1"
+        ),
+    ),
+    (
+        "a running product along no axis",
+        lambda: tgl.cumulative_prod(X, 2),
+        errors.AxisError,
+        ("cumulative_prod got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+    ),
+    (
+        "a recurrence of two shapes",
+        lambda: tgl.linear_scan(X, M),
+        errors.ShapeError,
+        (
+            "linear_scan needs a and b of one shape and dtype\n"
+            "  a   shape (2, 3), float32, cpu\n"
+            "  b   shape (2, 2), float32, cpu"
+        ),
+    ),
+    (
+        "a recurrence of two types",
+        lambda: tgl.linear_scan(X, X.astype("float64")),
+        errors.ShapeError,
+        (
+            "linear_scan needs a and b of one shape and dtype\n"
+            "  a   shape (2, 3), float32, cpu\n"
+            "  b   shape (2, 3), float64, cpu"
+        ),
+    ),
+    (
+        "a recurrence without time",
+        lambda: tgl.linear_scan(Tensor(1.0), Tensor(1.0)),
+        errors.AxisError,
+        ("linear_scan got axis -1, but the array has no axes (it is 0-d)\n  x   shape (), float32, cpu"),
+    ),
+    (
+        "a sum to a shape that does not broadcast",
+        lambda: tgl.sum_to(X, (2, 2)),
+        errors.ShapeError,
+        ("sum_to needs a shape that broadcasts to that of x, but got (2, 2)\n  x   shape (2, 3), float32, cpu"),
+    ),
+    (
+        "a sum to a longer shape",
+        lambda: tgl.sum_to(X, (1, 2, 3)),
+        errors.ShapeError,
+        ("sum_to needs a shape that broadcasts to that of x, but got (1, 2, 3)\n  x   shape (2, 3), float32, cpu"),
+    ),
+]
+
+
+@pytest.mark.parametrize("what, call, kind, text", REFUSALS, ids=[what for what, *_ in REFUSALS])
+def test_a_refusal_in_all_its_words(what: str, call: Callable[[], Any], kind: type[errors.Error], text: str) -> None:
+    before = tgl.get_rng_state()
+    assert refusal(kind, call) == text
+    assert tgl.get_rng_state() == before  # no random number is drawn for a call that fails

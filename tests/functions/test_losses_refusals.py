@@ -1,0 +1,282 @@
+"""What losses as functions refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from refusals import refusal
+
+import tinygrad_lite as tgl
+from tinygrad_lite import Tensor, errors
+
+X = tgl.zeros((2, 3))
+M = tgl.eye(2)
+B = Tensor([True, False])
+I = Tensor([1, 2])
+C = Tensor([1j, 2.0])
+LEAF = Tensor([1.0, 2.0], requires_grad=True)
+
+REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
+    (
+        "an unknown reduction",
+        lambda: tgl.cross_entropy(X, I, reduction="avg"),
+        errors.ArgumentError,
+        'cross_entropy needs reduction "mean", "sum" or "none", but got \'avg\'',
+    ),
+    (
+        "too much smoothing",
+        lambda: tgl.cross_entropy(X, I, label_smoothing=2),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs label_smoothing from 0 to 1, but got 2\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2,), int64, cpu"
+        ),
+    ),
+    (
+        "logits without classes",
+        lambda: tgl.cross_entropy(Tensor(1.0), Tensor(0)),
+        errors.ShapeError,
+        (
+            "cross_entropy needs logits in the shape (N, C) or (N, C, ...)\n"
+            "  input   shape (), float32, cpu\n"
+            "  target  shape (), int64, cpu"
+        ),
+    ),
+    (
+        "the mean over no samples",
+        lambda: tgl.cross_entropy(tgl.zeros((0, 3)), Tensor(np.zeros(0, "int64"))),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs at least one sample to take the mean of\n"
+            "  input   shape (0, 3), float32, cpu\n"
+            "  target  shape (0,), int64, cpu"
+        ),
+    ),
+    (
+        "class numbers as floats",
+        lambda: tgl.cross_entropy(X, Tensor([1.0, 2.0])),
+        errors.ShapeError,
+        (
+            "cross_entropy needs probabilities in the shape of the logits\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2,), float32, cpu\n"
+            "  hint    class numbers must be integers: target.astype(int)"
+        ),
+    ),
+    (
+        "class numbers as bools",
+        lambda: tgl.cross_entropy(X, B),
+        errors.DTypeError,
+        (
+            "cross_entropy needs integer class numbers\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2,), bool, cpu\n"
+            "  hint    labels are class numbers: target.astype(int)"
+        ),
+    ),
+    (
+        "too many class numbers",
+        lambda: tgl.cross_entropy(X, Tensor([1, 2, 0])),
+        errors.ShapeError,
+        (
+            "cross_entropy needs a target of shape (2,)\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (3,), int64, cpu"
+        ),
+    ),
+    (
+        "one-hot labels",
+        lambda: tgl.cross_entropy(X, Tensor([[1, 0, 0], [0, 1, 0]])),
+        errors.ShapeError,
+        (
+            "cross_entropy needs a target of shape (2,)\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 3), int64, cpu\n"
+            "  hint    labels are one-hot; pass class numbers: target.argmax(1)"
+        ),
+    ),
+    (
+        "a class number out of range",
+        lambda: tgl.cross_entropy(X, Tensor([0, 3])),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs class numbers from 0 to 2, but got 3\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2,), int64, cpu"
+        ),
+    ),
+    (
+        "only ignored samples",
+        lambda: tgl.cross_entropy(X, Tensor([-100, -100])),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs a sample that is not ignored to take the mean of\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2,), int64, cpu"
+        ),
+    ),
+    (
+        "weights for other classes",
+        lambda: tgl.cross_entropy(X, I, Tensor([1.0])),
+        errors.ShapeError,
+        ("cross_entropy needs one weight per class, shape (3,)\n  weight  shape (1,), float32, cpu"),
+    ),
+    (
+        "probabilities that are NaN",
+        lambda: tgl.cross_entropy(X, tgl.full((2, 3), float("nan"))),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs probabilities, but the target holds NaN\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 3), float32, cpu"
+        ),
+    ),
+    (
+        "the mean over no probabilities",
+        lambda: tgl.cross_entropy(tgl.zeros((0, 3)), tgl.zeros((0, 3))),
+        errors.ArgumentError,
+        (
+            "cross_entropy needs at least one sample to take the mean of\n"
+            "  input   shape (0, 3), float32, cpu\n"
+            "  target  shape (0, 3), float32, cpu"
+        ),
+    ),
+    (
+        "complex logits",
+        lambda: tgl.cross_entropy(C, I),
+        errors.DTypeError,
+        ("cross_entropy needs real numbers\n  input  shape (2,), complex64, cpu"),
+    ),
+    (
+        "a target that is a word",
+        lambda: tgl.cross_entropy(X, "ab"),
+        errors.DTypeError,
+        ("cross_entropy needs numbers, but got 'ab'\n  target  'ab'"),
+    ),
+    (
+        "log-probabilities without classes",
+        lambda: tgl.nll_loss(Tensor(1.0), Tensor(0)),
+        errors.ShapeError,
+        (
+            "nll_loss needs input in the shape (N, C) or (N, C, ...)\n"
+            "  input   shape (), float32, cpu\n"
+            "  target  shape (), int64, cpu"
+        ),
+    ),
+    (
+        "log-probabilities of no classes",
+        lambda: tgl.nll_loss(tgl.zeros((2, 0)), I),
+        errors.ShapeError,
+        (
+            "nll_loss needs input in the shape (N, C) or (N, C, ...)\n"
+            "  input   shape (2, 0), float32, cpu\n"
+            "  target  shape (2,), int64, cpu"
+        ),
+    ),
+    (
+        "the mean over no log-probabilities",
+        lambda: tgl.nll_loss(tgl.zeros((0, 3)), Tensor(np.zeros(0, "int64"))),
+        errors.ArgumentError,
+        (
+            "nll_loss needs at least one sample to take the mean of\n"
+            "  input   shape (0, 3), float32, cpu\n"
+            "  target  shape (0,), int64, cpu"
+        ),
+    ),
+    (
+        "targets of another shape",
+        lambda: tgl.mse_loss(X, M),
+        errors.ShapeError,
+        (
+            "mse_loss needs input and target of one shape\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 2), float32, cpu"
+        ),
+    ),
+    (
+        "targets with an axis less",
+        lambda: tgl.mse_loss(tgl.zeros((2, 1)), tgl.zeros(2)),
+        errors.ShapeError,
+        (
+            "mse_loss needs input and target of one shape\n"
+            "  input   shape (2, 1), float32, cpu\n"
+            "  target  shape (2,), float32, cpu\n"
+            "  hint    the shapes differ in axes of size 1: see squeeze and expand_dims"
+        ),
+    ),
+    (
+        "the mean over no elements",
+        lambda: tgl.l1_loss(tgl.zeros(0), tgl.zeros(0)),
+        errors.ArgumentError,
+        (
+            "l1_loss needs at least one element to take the mean of\n"
+            "  input   shape (0,), float32, cpu\n"
+            "  target  shape (0,), float32, cpu"
+        ),
+    ),
+    (
+        "complex targets",
+        lambda: tgl.mse_loss(LEAF, C),
+        errors.DTypeError,
+        ("mse_loss needs real numbers\n  input   shape (2,), float32, cpu\n  target  shape (2,), complex64, cpu"),
+    ),
+    (
+        "complex predictions",
+        lambda: tgl.mse_loss(C, LEAF),
+        errors.DTypeError,
+        ("mse_loss needs real numbers\n  input  shape (2,), complex64, cpu"),
+    ),
+    (
+        "no target",
+        lambda: tgl.mse_loss(X, None),
+        errors.DTypeError,
+        ("mse_loss needs numbers, but got None\n  target  None"),
+    ),
+    (
+        "a threshold of zero",
+        lambda: tgl.huber_loss(X, X, delta=0),
+        errors.ArgumentError,
+        (
+            "huber_loss needs delta > 0, but got 0\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 3), float32, cpu"
+        ),
+    ),
+    (
+        "a threshold that is a word",
+        lambda: tgl.huber_loss(X, X, delta="a"),
+        errors.DTypeError,
+        ("huber_loss needs a number as delta\n  delta  'a'"),
+    ),
+    (
+        "a weight that does not broadcast",
+        lambda: tgl.binary_cross_entropy_with_logits(X, X, I),
+        errors.ShapeError,
+        (
+            "binary_cross_entropy_with_logits needs a weight that broadcasts to the shape of input\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  weight  shape (2,), float32, cpu"
+        ),
+    ),
+    (
+        "a positive weight that does not broadcast",
+        lambda: tgl.binary_cross_entropy_with_logits(X, X, pos_weight=I),
+        errors.ShapeError,
+        (
+            "binary_cross_entropy_with_logits needs a pos_weight that broadcasts to the shape of input\n"
+            "  input       shape (2, 3), float32, cpu\n"
+            "  pos_weight  shape (2,), float32, cpu"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("what, call, kind, text", REFUSALS, ids=[what for what, *_ in REFUSALS])
+def test_a_refusal_in_all_its_words(what: str, call: Callable[[], Any], kind: type[errors.Error], text: str) -> None:
+    before = tgl.get_rng_state()
+    assert refusal(kind, call) == text
+    assert tgl.get_rng_state() == before  # no random number is drawn for a call that fails
