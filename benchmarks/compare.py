@@ -18,6 +18,11 @@ class Pair(NamedTuple):
     high: float
 
 
+#: Seconds to run before measuring: OpenBLAS's and OpenMP's idle threads spin for a while after their last product
+#: and would take a core away from whoever comes next.
+SETTLE = 0.15
+
+
 def seconds_per_call(function: Callable[[], object], calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):
@@ -26,7 +31,8 @@ def seconds_per_call(function: Callable[[], object], calls: int) -> float:
 
 
 def pair(ours: Callable[[], object], peer: Callable[[], object], *, rounds: int = 11, seconds: float = 0.2) -> Pair:
-    """Run both in turn for ``rounds`` rounds of about ``seconds`` each, after a warm-up round.
+    """Run both in turn for ``rounds`` rounds of about ``seconds`` each, after a warm-up round and, at each turn, a pause
+    of running unmeasured.
 
     The order within a round alternates. The ratio is ours / peer: below 1 we are faster.
     """
@@ -37,7 +43,9 @@ def pair(ours: Callable[[], object], peer: Callable[[], object], *, rounds: int 
         taken = [0.0, 0.0]
         for k in (0, 1) if round_number % 2 else (1, 0):
             function = (ours, peer)[k]
-            function()
+            end = time.perf_counter() + SETTLE
+            while time.perf_counter() < end:
+                function()
             taken[k] = seconds_per_call(function, calls)
         if round_number:
             times[0].append(taken[0])

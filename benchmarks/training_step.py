@@ -72,7 +72,7 @@ def products(widths: tuple[int, ...], batch: int) -> Callable[[], object]:
     xs = [rng.normal(size=(batch, n)).astype(np.float32) for n in widths]
     ws = [rng.normal(size=(m, n)).astype(np.float32) for n, m in itertools.pairwise(widths)]
     ys = [np.empty((batch, m), np.float32) for m in widths[1:]]
-    gws = [np.empty_like(w) for w in ws]
+    gws, gxs = [np.empty_like(w) for w in ws], [np.empty_like(x) for x in xs]
 
     def run() -> object:
         for x, w, y in zip(xs, ws, ys, strict=False):
@@ -80,7 +80,7 @@ def products(widths: tuple[int, ...], batch: int) -> Callable[[], object]:
         for k in reversed(range(len(ws))):
             np.matmul(ys[k].T, xs[k], out=gws[k])
             if k:
-                np.matmul(ys[k], ws[k], out=xs[k])
+                np.matmul(ys[k], ws[k], out=gxs[k])
         return None
 
     return run

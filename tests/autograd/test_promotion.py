@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refusal
 
 import tinygrad_lite as tgl
-from refusals import refusal
 from tinygrad_lite import Tensor
 
 FLOATS = ("float16", "float32", "float64")

@@ -21,6 +21,11 @@ def parameters() -> list[Tensor]:
     return [Tensor(RNG.standard_normal(s).astype(np.float32), requires_grad=True) for s in shapes]
 
 
+@pytest.fixture(autouse=True)
+def small_activations_are_recycled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overrides, "RECYCLED_ABOVE", 0)
+
+
 @pytest.fixture
 def recycled(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each layer, from the last to the first that asks, took over its input's memory."""

@@ -145,14 +145,16 @@ class _BackwardPass:
         """Run the rules of one node and add what they return to its parents."""
         parents, wanted = node.parents, self.wanted
         xp = namespaces[Tensor] if self.create_graph else plan.xp
-        saved = saved_values(node, plan, self.create_graph)
         needs = plan.needs if wanted is None else tuple([p in wanted for p in parents])
         if plan.override is not None and not self.create_graph:
-            sinks = [self.sink(parent) for parent in parents]
-            for parent, share in zip(parents, plan.override.backward(node.private, g, needs, sinks), strict=True):
+            check_saved(node)
+            sinks = [None if parent is None else self.sink(parent) for parent in parents]
+            shares = plan.override.backward(node.private, g, needs, sinks)
+            for parent, share, sink in zip(parents, shares, sinks, strict=True):
                 if share is not None:
-                    self.add(parent, fit(xp, share, parent))
+                    self.add(parent, share if share is sink else fit(xp, share, parent))
             return
+        saved = saved_values(node, plan, self.create_graph)
         if plan.joint is not None:
             vjp, take = plan.joint[:2]
             shares = vjp(xp, g, needs) if take is None else vjp(xp, g, needs, *take(saved))
@@ -176,23 +178,25 @@ class _BackwardPass:
     def finish(self, leaf: Leaf) -> None:
         """Hand a final gradient to the leaf, or to whoever asked for it."""
         if leaf in self.grads:
-            g = _hooked(leaf.hooks, self.grads.pop(leaf), self.create_graph)
+            g = self.grads.pop(leaf)
+            if leaf.hooks is not None:
+                g = _hooked(leaf.hooks, g, self.create_graph)
             if self.inputs is None:
                 leaves.deposit(leaf, g, self.create_graph)
             else:
                 self.captured[leaf] = g
 
-    def sink(self, place: Place | None) -> Array:
+    def sink(self, place: Place) -> Array:
         """Memory that a backend may write the whole gradient of ``place`` into, or None.
 
         A leaf's buffer, when this is its one use in this pass, it has no gradient yet, and no hook waits for it;
         or what the backend lends of an intermediate result that will not be needed again.
         """
-        if place is None or place.hooks is not None or self.inputs is not None or place in self.grads:
+        if place.hooks is not None or self.inputs is not None or place in self.grads:
             return None
         if isinstance(place, Leaf):
-            unwritten = place.grad is None and self.pending[place] == 1
-            return leaves.claim_buffer(place) if unwritten and place.buffer is not None else None
+            unwritten = place.grad is None and place.buffer is not None and self.pending[place] == 1
+            return leaves.claim_buffer(place) if unwritten else None
         override = None if self.retain_graph or place.plan is None else place.plan.override
         return None if override is None or override.lend is None else override.lend(place.private)
 
@@ -257,10 +261,8 @@ def _project(node: Projection, g: Value, grads: dict[Place, Any]) -> None:
     slots[index] = g if slots[index] is None else slots[index] + g
 
 
-def _hooked(hooks: Hooks | None, g: Value, create_graph: bool) -> Value:
+def _hooked(hooks: Hooks, g: Value, create_graph: bool) -> Value:
     """What the hooks make of a gradient: each may return a replacement of the same shape."""
-    if hooks is None:
-        return g
     tensor = g if create_graph else make_tensor(leaves.as_array(g))
     for hook in list(hooks.values()):
         changed = hook(make_tensor(tensor._data, tensor._node))  # an assignment in the hook changes its own object

@@ -282,7 +282,6 @@ apply_several: Callable[..., tuple[Any, ...]] = _apply  #: for rows with several
 
 def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
     """The row on the kind of array that the operands are; all must be on one device."""
-    worlds = row.worlds
     first = type(arrays[0])
     for array in arrays:
         kind = type(array)
@@ -290,7 +289,7 @@ def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
             if first in namespaces:
                 fail(DeviceError, row.name, "needs operands on one device", _named(row, operands))
             first = kind
-    return worlds[first]
+    return row.worlds[first]
 
 
 def _record(
@@ -314,10 +313,11 @@ def _record(
     if plan.keep is None:
         node.saved = ()
     else:
-        outs = tuple([t._data for t in tensors])
-        shapes = tuple([None if a is None else getattr(a, "shape", ()) for a in arrays])
-        extra = (arrays, shapes) if row.variadic else shapes
-        node.saved = plan.keep((*arrays, *outs, *statics, *extra))
+        values = (*arrays, *[t._data for t in tensors], *statics)
+        if row.variadic or plan.uses_shapes:
+            shapes = tuple([None if a is None else getattr(a, "shape", ()) for a in arrays])
+            values += (arrays, shapes) if row.variadic else shapes
+        node.saved = plan.keep(values)
     node.private = private
     node.versions = _versions(plan.versioned, operands)
     node.shape = tensors[0]._data.shape

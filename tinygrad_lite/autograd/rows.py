@@ -76,6 +76,7 @@ class Plan:
         "row",
         "special",
         "steps",
+        "uses_shapes",
         "versioned",
         "xp",
     )
@@ -111,6 +112,7 @@ class Plan:
         else:
             self.steps = tuple((i, rule.vjp, take(rule.vjp)) for i, rule in rules)
             self.jvp_steps = tuple((i, rule.jvp, take(rule.jvp)) for i, rule in rules)
+        self.uses_shapes = any(name.endswith(("_shape", "_shapes")) for name in names)
         self.special = self.joint is not None or override is not None
 
 

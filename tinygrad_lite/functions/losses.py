@@ -90,17 +90,16 @@ def cross_entropy(
         fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named)
     if labels.dtype.kind == "f":
         return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
-    _check_classes("cross_entropy", logits, target, ignore_index)
+    some_ignored = _check_classes("cross_entropy", logits, target, ignore_index)
     if reduction == "mean" and labels.size == 0:
         fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
     plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
-    if plain and isinstance(labels, np.ndarray) and not (labels == ignore_index).any():
-        losses: Tensor = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target))
-        return _reduced(losses, reduction)
+    if plain and not some_ignored:
+        return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction,))
     target = _counted("cross_entropy", logits, target, ignore_index, reduction)
     if plain:  # nothing is known of labels on another device
         counts = target != ignore_index
-        losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)))
+        losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)), ("none",))
         losses = where(counts, losses, 0.0)
         return sum(losses) / sum(astype(counts, data.dtype)) if reduction == "mean" else _reduced(losses, reduction)
     axis = 1 if data.ndim > 1 else 0
@@ -135,8 +134,8 @@ def nll_loss(
     return _weighted_nll("nll_loss", log_p, target, weight, ignore_index, reduction, 0.0)
 
 
-def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index: int) -> None:
-    """Class numbers of the right shape, kind and range."""
+def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index: int) -> bool:
+    """Class numbers of the right shape, kind and range; whether some may be ``ignore_index``."""
     data, labels = logits._data, target._data
     named = {"input": logits, "target": target}
     expected = data.shape[:1] + data.shape[2:] if data.ndim > 1 else ()
@@ -147,13 +146,17 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
         hint = "labels are one-hot; pass class numbers: target.argmax(1)" if labels.shape == data.shape else ""
         fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
     classes = data.shape[1 if data.ndim > 1 else 0]
-    if labels.size and isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
-        low, high = int(labels.min()), int(labels.max())
+    if not isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
+        return True
+    if labels.size:
+        low, high = int(np.minimum.reduce(labels, axis=None)), int(np.maximum.reduce(labels, axis=None))
         if low < 0 or high >= classes:  # the slow look only when something is out of range
             wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
             if wrong.size:
                 need = f"needs class numbers from 0 to {classes - 1}, but got {int(wrong.ravel()[0])}"
                 fail(ArgumentError, operation, need, named)
+        return low <= ignore_index <= high and bool((labels == ignore_index).any())
+    return False
 
 
 def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor:

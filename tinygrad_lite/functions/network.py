@@ -87,7 +87,8 @@ def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = No
     if bias is not None and bias._data.shape != w.shape[:1]:
         need = f"needs a bias of shape {w.shape[:1]}"
         fail(ShapeError, "linear", need, _given(x, weight, bias))
-    if x._data.dtype != w.dtype or (bias is not None and bias._data.dtype != w.dtype):
+    dtypes = {x._data.dtype, w.dtype} if bias is None else {x._data.dtype, w.dtype, bias._data.dtype}
+    if len(dtypes) > 1:
         hint = f'x.astype("{w.dtype.name}")'
         fail(DTypeError, "linear", "needs one dtype", _given(x, weight, bias), hint)
     if activation not in (None, "relu", "tanh", "sigmoid"):

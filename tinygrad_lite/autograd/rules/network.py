@@ -36,12 +36,19 @@ LOG_SOFTMAX = row(
 )
 
 
-def _cross_entropy(xp, logits, target):
+def _reduced(xp, losses, reduction):
+    if reduction == "none":
+        return losses
+    return xp.mean(losses, (0,), False) if reduction == "mean" else xp.sum(losses, (0,), False)
+
+
+def _cross_entropy(xp, logits, target, reduction):
     # log(sum(exp)) - logit of the class, with the largest logit taken out of both first: subtracting the
     # finished logsumexp of large logits would lose their small gap to rounding.
     shifted = logits - xp.max(logits, (1,), True)
     lse = xp.log(xp.sum(xp.exp(shifted), (1,), False))
-    return lse - xp.take_along_axis(shifted, xp.expand_dims(target, (1,)), 1)[:, 0]
+    losses = lse - xp.take_along_axis(shifted, xp.expand_dims(target, (1,)), 1)[:, 0]
+    return _reduced(xp, losses, reduction)
 
 
 def _off_target(xp, logits, target):
@@ -51,14 +58,24 @@ def _off_target(xp, logits, target):
     return p - xp.put_along_axis(ones, xp.expand_dims(target, (1,)), logits.shape, 1)
 
 
-# The loss of each sample, -log softmax(logits)[target]; logits (N, C), target (N,) class numbers.
+def _cross_entropy_vjp(xp, g, logits, target, reduction):
+    if reduction == "none":
+        g = xp.expand_dims(g, (1,))
+    elif reduction == "mean":
+        g = g / logits.shape[0]
+    return g * _off_target(xp, logits, target)
+
+
+# -log softmax(logits)[target], of each sample or reduced; logits (N, C), target (N,) class numbers.
 SOFTMAX_CROSS_ENTROPY = row(
     "softmax_cross_entropy",
-    "logits target",
+    "logits target | reduction",
     _cross_entropy,
     logits=Rule(
-        lambda xp, g, logits, target: xp.expand_dims(g, (1,)) * _off_target(xp, logits, target),
-        lambda xp, dx, logits, target: xp.sum(dx * _off_target(xp, logits, target), (1,), False),
+        _cross_entropy_vjp,
+        lambda xp, dx, logits, target, reduction: _reduced(
+            xp, xp.sum(dx * _off_target(xp, logits, target), (1,), False), reduction
+        ),
     ),
 )
 

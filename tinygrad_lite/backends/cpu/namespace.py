@@ -10,6 +10,8 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask
+from tinygrad_lite.backends.cpu.selection import SIGNED as _SIGNED
+from tinygrad_lite.backends.cpu.selection import selected as _selected
 
 Array: TypeAlias = Any  #: np.ndarray; its generic annotation would want a cast in every line
 Axes: TypeAlias = "tuple[int, ...]"
@@ -29,9 +31,6 @@ logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical
 isfinite, isnan = np.isfinite, np.isnan
 clip = np.clip
 
-#: the integer type with the bits of each float type
-SIGNED = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
-
 
 def where(condition: Array, x1: Any, x2: Any) -> Array:
     """np.where, but by bit masks against the number 0, which rules ask for most: five times as fast on noise."""
@@ -45,15 +44,7 @@ def where(condition: Array, x1: Any, x2: Any) -> Array:
 
 def _selectable(condition: Array, x: Array) -> bool:
     enough = x.size > 2048  # elements, below which np.where is as fast
-    return enough and condition.dtype == np.bool_ and condition.shape == x.shape and x.dtype in SIGNED
-
-
-def _selected(keep: Array, x: Array) -> Array:
-    """``x`` where ``keep``, else +0: exact, also beside inf and NaN, and without a branch per element."""
-    signed = SIGNED[x.dtype]
-    # 0 or 1 becomes a mask of no or all bits.
-    mask = np.negative(keep.view(np.int8), out=np.empty(x.shape, signed), casting="unsafe")
-    return np.bitwise_and(mask, x.view(signed), out=mask).view(x.dtype)
+    return enough and condition.dtype == np.bool_ and condition.shape == x.shape and x.dtype in _SIGNED
 
 
 def sigmoid(x: Array) -> Array:
@@ -93,7 +84,12 @@ def _accumulated(ufunc: np.ufunc, x: Array, axis: int) -> Array:
 
 def mean(x: Array, axis: Axes, keepdims: bool) -> Array:
     """float16 is summed in float32: 65504 is soon reached."""
-    return np.mean(x, axis, keepdims=keepdims)
+    wide = _WIDE.get(x.dtype)
+    total = _add(x, axis, wide, None, keepdims)
+    count = math.prod([x.shape[i] for i in axis])
+    if count == 0:
+        return np.mean(x, axis, keepdims=keepdims)  # NaN, with NumPy's warning
+    return total / count if wide is None else (total / count).astype(x.dtype)
 
 
 def max(x: Array, axis: Axes, keepdims: bool) -> Array:

@@ -18,11 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.backends.cpu import namespace
-from tinygrad_lite.backends.cpu.namespace import SIGNED, Array
+from tinygrad_lite.backends.cpu.namespace import Array
 from tinygrad_lite.backends.cpu.parallel import for_blocks, scratch
+from tinygrad_lite.backends.cpu.selection import SIGNED, selected
 
 #: Elements per block of an element-wise pass: a few arrays of it stay in a core's 1 MiB second-level cache.
 BLOCK = 32 * 1024
+
+#: Activations with more elements give their memory to their gradient; for smaller ones it costs more than it saves.
+RECYCLED_ABOVE = BLOCK
 
 
 _constants: dict[tuple[Any, ...], Array] = {}
@@ -71,7 +75,7 @@ def _linear(
     if bias is not None or activation is not None:
         width = max(rows.shape[1], 1)
         height = max(8, BLOCK // width // 8 * 8)  # rows per block; eights, so that the bits of a block are whole bytes
-        if activation == "relu" and needs:
+        if activation == "relu" and needs and rows.size > RECYCLED_ABOVE:
             passed = np.empty(-(-rows.size // 8), np.uint8)
 
         def epilogue(start: int, stop: int) -> None:  # in elements; blocks are whole rows
@@ -90,7 +94,10 @@ def _linear(
             elif activation == "sigmoid":
                 z[...] = namespace.sigmoid(z)
 
-        for_blocks(rows.size, height * width, epilogue)
+        if rows.size <= height * width:
+            epilogue(0, rows.size)
+        else:
+            for_blocks(rows.size, height * width, epilogue)
     out = rows if x.ndim == 2 else rows.reshape(*x.shape[:-1], weight.shape[0])
     return out, _Linear(x, weight, out, activation, passed)
 
@@ -117,8 +124,8 @@ def _lend(saved: _Linear) -> Array | None:
 
     Only an array that owns its memory: views that a user takes count as references to the owner.
     """
-    spare = saved.activation in (None, "relu") and saved.out.ndim == 2 and saved.out.base is None
-    return saved.out if spare else None
+    spare = saved.activation is None or saved.passed is not None
+    return saved.out if spare and saved.out.ndim == 2 and saved.out.base is None else None
 
 
 #: References to an activation that only the graph holds: two of its producer (saved and private), two of the layer
@@ -136,6 +143,8 @@ def _recycled(saved: _Linear, sinks: list[Array]) -> Array | None:
 def _through_activation(saved: _Linear, g: Array) -> Array:
     """The gradient before the activation: in place if ``g`` lies in our own recycled output, else in scratch."""
     out, activation, passed = saved.out, saved.activation, saved.passed
+    if activation == "relu" and passed is None:
+        return selected(np.logical_not(out <= 0), g)
     result = g if g is out else scratch("slope", out.shape, out.dtype)
     if not g.flags.c_contiguous:
         g = np.ascontiguousarray(g)
@@ -169,25 +178,37 @@ class _CrossEntropy(NamedTuple):
     exponentials: Array  # (N, C)
     total: Array  # (N, 1)
     target: Array  # (N,)
+    reduction: str
 
 
-def _cross_entropy(needs: tuple[bool, ...], logits: Array, target: Array) -> tuple[Array, _CrossEntropy]:
+def _cross_entropy(
+    needs: tuple[bool, ...], logits: Array, target: Array, reduction: str
+) -> tuple[Array, _CrossEntropy]:
     """The losses; the exponentials are kept, so that backward needs no second exp."""
     shifted = logits - np.maximum.reduce(logits, 1, keepdims=True)
     picked = shifted[_positions(len(target)), target]
     exponentials = np.exp(shifted, out=shifted)
     total = np.add.reduce(exponentials, 1, keepdims=True)
-    return np.log(total[:, 0]) - picked, _CrossEntropy(exponentials, total, target)
+    losses = np.log(total[:, 0]) - picked
+    if reduction == "mean" and losses.dtype != np.float16:
+        losses = np.add.reduce(losses) / len(target)
+    elif reduction != "none":
+        losses = (namespace.mean if reduction == "mean" else namespace.sum)(losses, (0,), False)
+    return losses, _CrossEntropy(exponentials, total, target, reduction)
 
 
 def _cross_entropy_backward(
     saved: _CrossEntropy, g: Array, needs: tuple[bool, ...], sinks: list[Array]
 ) -> tuple[Array | None, ...]:
-    """g (softmax(logits) - one_hot(target))"""
-    column = g[:, None]
+    """g (softmax(logits) - one_hot(target)), where g is that of each sample"""
+    count = len(saved.target)
+    if saved.reduction == "none":
+        g = g[:, None]
+    elif saved.reduction == "mean":
+        g = g / count
     share = saved.exponentials / saved.total
-    share[_positions(len(saved.target)), saved.target] -= 1
-    return np.multiply(share, column, out=share), None
+    share[_positions(count), saved.target] -= 1
+    return np.multiply(share, g, out=share), None
 
 
 def _positions(n: int) -> Array:

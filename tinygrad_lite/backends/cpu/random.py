@@ -20,12 +20,14 @@ import math
 import numbers
 import operator
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_lite.errors import ArgumentError, DTypeError, fail
+
+if TYPE_CHECKING:  # an import that would take as long as a third of this package
+    from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["integers", "keep_mask", "keep_threshold", "normal", "permutation", "random_bits", "uniform"]
 
