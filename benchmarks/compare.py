@@ -18,11 +18,6 @@ class Pair(NamedTuple):
     high: float
 
 
-#: Seconds to run before measuring: OpenBLAS's and OpenMP's idle threads spin for a while after their last product
-#: and would take a core away from whoever comes next.
-SETTLE = 0.15
-
-
 def seconds_per_call(function: Callable[[], object], calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):
@@ -30,11 +25,22 @@ def seconds_per_call(function: Callable[[], object], calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def pair(ours: Callable[[], object], peer: Callable[[], object], *, rounds: int = 11, seconds: float = 0.2) -> Pair:
-    """Run both in turn for ``rounds`` rounds of about ``seconds`` each, after a warm-up round and, at each turn, a pause
-    of running unmeasured.
+def pair(
+    ours: Callable[[], object],
+    peer: Callable[[], object],
+    *,
+    rounds: int = 11,
+    seconds: float = 0.2,
+    settle: float = 0.0,
+) -> Pair:
+    """Run both in turn for ``rounds`` rounds of about ``seconds`` each, after a warm-up round.
 
     The order within a round alternates. The ratio is ours / peer: below 1 we are faster.
+
+    Args:
+        settle: seconds to run unmeasured at each turn. The idle threads of OpenBLAS and OpenMP spin for up to 0.1 s
+            after their last product and take a core from whoever comes next; with 0.15 each library is measured as
+            if it had the process to itself.
     """
     slower = max(seconds_per_call(ours, 3), seconds_per_call(peer, 3))
     calls = max(3, int(seconds / max(slower, 1e-9)))
@@ -43,7 +49,8 @@ def pair(ours: Callable[[], object], peer: Callable[[], object], *, rounds: int 
         taken = [0.0, 0.0]
         for k in (0, 1) if round_number % 2 else (1, 0):
             function = (ours, peer)[k]
-            end = time.perf_counter() + SETTLE
+            end = time.perf_counter() + settle
+            function()
             while time.perf_counter() < end:
                 function()
             taken[k] = seconds_per_call(function, calls)
