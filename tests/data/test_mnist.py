@@ -93,9 +93,9 @@ def test_a_variable_without_the_files_is_an_error(tmp_path, home, tiny, tiny_is_
 
 
 CACHES = {
-    "XDG": ({"XDG_CACHE_HOME": "/xdg", "HOME": "/home/me"}, "/xdg/tinygrad_lite"),
-    "no XDG": ({"HOME": "/home/me"}, "/home/me/.cache/tinygrad_lite"),
-    "relative XDG": ({"XDG_CACHE_HOME": "xdg", "HOME": "/home/me"}, "/home/me/.cache/tinygrad_lite"),
+    "XDG": ({"XDG_CACHE_HOME": "/xdg", "HOME": "/people/me"}, "/xdg/tinygrad_lite"),
+    "no XDG": ({"HOME": "/people/me"}, "/people/me/.cache/tinygrad_lite"),
+    "relative XDG": ({"XDG_CACHE_HOME": "xdg", "HOME": "/people/me"}, "/people/me/.cache/tinygrad_lite"),
 }
 
 
