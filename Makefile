@@ -9,7 +9,7 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help mnist test lint style formatting types bench clean
+.PHONY: help mnist test lint style formatting types bench accuracy clean
 
 help: ## list these targets
 	@echo "make <target> [ARGS='...'] [PYTHON=python3.12]"
@@ -40,8 +40,13 @@ types:
 bench: ## compare speed and memory with PyTorch; takes some minutes on an idle machine
 	@$(setup) examples,test
 	@$(python) -c 'import torch' 2>/dev/null || { \
-		echo 'bench: PyTorch is not installed; .venv/bin/python -m pip install torch==2.13.0'; exit 1; }
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(python) "$$script" $(ARGS); done
+		echo 'bench: PyTorch is not installed; put the CPU build of torch 2.13.0 into .venv'; exit 1; }
+	@set -e; for name in operation_overhead training_step memory import_time; do \
+		echo "== benchmarks/$$name.py"; $(python) benchmarks/$$name.py; done
+
+accuracy: ## train the example's four configurations with five seeds each; takes some minutes and real MNIST
+	@$(setup) examples
+	$(python) benchmarks/mnist_accuracy.py $(ARGS)
 
 clean: ## remove the virtual environment and everything generated
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -74,7 +74,7 @@ def draw_mistakes(images: NDArray[Any], labels: NDArray[Any], probabilities: NDA
         axes.set_axis_off()
     for axes, i in zip(grid, shown):
         axes.imshow(images[i], cmap="gray_r")
-        axes.set_title(f"predicted {predicted[i]} ({100 * sureness[i]:.0f} %)\ntrue {labels[i]}", fontsize=7.5)
+        axes.set_title(f"{labels[i]} taken for {predicted[i]}\n{min(100 * sureness[i], 99.9):.1f} % sure", fontsize=7.5)
 
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (labels, predicted), 1)

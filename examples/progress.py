@@ -77,9 +77,9 @@ class Epoch:
             print(f"{self.title}: {self._numbers()}, {speed}", flush=True)
 
     def _numbers(self) -> str:
-        text = f"loss {self.loss:.4f}, accuracy {100 * self.accuracy:6.2f} %"
+        text = f"training loss {self.loss:.4f}, accuracy {100 * self.accuracy:.2f} %"
         if self.validation is not None:
-            text += f", validation {self.validation[0]:.4f}, {100 * self.validation[1]:6.2f} %"
+            text += f"; validation loss {self.validation[0]:.4f}, accuracy {100 * self.validation[1]:.2f} %"
         return text
 
 

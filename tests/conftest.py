@@ -43,7 +43,7 @@ def _has_mnist() -> bool:
 NEEDS = {
     "torch": Need(
         "comparison with PyTorch",
-        "torch is not installed; .venv/bin/python -m pip install torch==2.13.0",
+        "torch is not installed; put the CPU build of torch 2.13.0 into .venv",
         lambda: importlib.util.find_spec("torch") is not None,
     ),
     "mnist": Need(

@@ -66,7 +66,9 @@ _LATER = {
 
 def __getattr__(name: str) -> object:
     if name not in _LATER:
-        raise AttributeError(f"module 'tinygrad_lite' has no attribute {name!r}")
+        from tinygrad_lite.dialects import refuse_attribute
+
+        refuse_attribute("tinygrad_lite", name)
     from importlib import import_module
 
     module, attribute = _LATER[name]

@@ -64,6 +64,19 @@ def as_dtype(dtype: DTypeLike) -> DType:
     return _SUPPORTED[found]
 
 
+def is_name(text: str) -> bool:
+    """Whether a word names an element type (and not, say, a device).
+
+    >>> is_name("float32"), is_name("cuda")
+    (True, False)
+    """
+    try:
+        np.dtype(text)
+    except TypeError:
+        return False
+    return True
+
+
 def is_float(dtype: DType) -> bool:
     """Whether ``dtype`` is one that derivatives exist for: float16, float32 or float64."""
     return dtype.kind == "f"

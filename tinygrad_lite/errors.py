@@ -90,6 +90,10 @@ class AxisError(Error, ValueError, IndexError):
     """An axis that the array does not have, or one that is named twice."""
 
 
+class MissingAttributeError(Error, AttributeError):
+    """A name that an object does not have, such as another library's."""
+
+
 class KeywordError(Error, TypeError):
     """A keyword that the function does not have, such as ``dim=`` where ``axis=`` is meant."""
 

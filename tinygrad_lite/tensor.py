@@ -15,6 +15,7 @@ from tinygrad_lite.autograd import leaves, transforms
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, make_leaf, make_tensor, mode
 from tinygrad_lite.autograd.record import reflected, require_float
 from tinygrad_lite.autograd.rows import copied
+from tinygrad_lite.dialects import refuse_attribute
 from tinygrad_lite.errors import (
     ArgumentError,
     DTypeError,
@@ -160,6 +161,9 @@ class Methods:
 
     def __iter__(self: Any) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+    def __getattr__(self, name: str) -> Any:
+        refuse_attribute("Tensor", name)
 
     # --- to Python and NumPy ------------------------------------------------------------------------
 
@@ -336,7 +340,7 @@ class Methods:
 
     def to(self: Any, target: Any) -> Tensor:
         """This tensor with another dtype, or on another device (``"cpu"``)."""
-        if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
+        if isinstance(target, str) and not dtypes.is_name(target):
             creation.check_device("to", target)
             return self  # type: ignore[no-any-return]
         return manipulation.astype(self, target)
@@ -479,6 +483,8 @@ def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: An
 for _name, _member in list(vars(Methods).items()):
     if _name not in ("__dict__", "__weakref__", "__slots__", "__doc__", "__module__"):
         setattr(Tensor, _name, _member)
+        if getattr(_member, "__qualname__", "").startswith("Methods."):  # which Python's own messages show
+            _member.__qualname__ = f"Tensor.{_name}"
 Tensor.__module__ = __name__
 
 __all__ = ["Tensor"]

@@ -442,3 +442,24 @@ def test_freezing_and_thawing_a_leaf():
     x.requires_grad_()
     (x * x).backward()
     assert x.grad.tolist() == [4.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("unsqueeze", "here it is called x.expand_dims(axis)"), ("view", "here it is called x.reshape(...)")],
+)
+def test_a_name_from_another_library_is_refused_with_ours(name, hint):
+    text = refusal(tgl.errors.MissingAttributeError, lambda: getattr(Tensor([1.0]), name))
+    assert text == f"Tensor has no attribute {name!r}\n  hint  {hint}"
+    assert not hasattr(Tensor([1.0]), "nonsense")
+
+
+def test_a_function_from_another_library_is_refused_with_ours():
+    text = refusal(tgl.errors.MissingAttributeError, lambda: tgl.cat)
+    assert text == "tinygrad_lite has no attribute 'cat'\n  hint  here it is called concat"
+    assert not hasattr(tgl, "nonsense")
+
+
+def test_a_device_that_is_none_is_refused_as_a_device():
+    text = refusal(tgl.errors.DeviceError, lambda: Tensor([1.0]).to("gpu"))
+    assert text == 'to knows the device "cpu", but got \'gpu\'\n  hint  use device="cpu"'

@@ -28,7 +28,7 @@ def test_the_second_block_is_fifteen_lines_that_learn_digits(
     monkeypatch.setattr(data, "load_mnist", data.load_digits)
     tgl.manual_seed(0)
     block = BLOCKS[1]
-    exec(compile(block, "README.md", "exec"), {"tgl": tgl})
+    exec(compile(block, "README.md", "exec"), {})
     assert len([line for line in block.splitlines() if line]) == 15
     found = re.fullmatch(r"test accuracy (\d+\.\d\d) %\n", capsys.readouterr().out)
     assert found is not None

@@ -121,7 +121,7 @@ def test_a_half_made_environment_is_made_anew_and_a_failed_installation_is_not_t
 
 
 MNIST_REMEDY = "set TINYGRAD_LITE_DATA to the folder with its four files"
-TORCH_REMEDY = "torch is not installed; .venv/bin/python -m pip install torch==2.13.0"
+TORCH_REMEDY = "torch is not installed; put the CPU build of torch 2.13.0 into .venv"
 SKIPPING = """
 import pytest
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor
-from tinygrad_lite.errors import ArgumentError, DTypeError, Error, fail
+from tinygrad_lite.errors import ArgumentError, DTypeError, Error, MissingAttributeError, fail
 from tinygrad_lite.functions.creation import check_device, zeros_like
 from tinygrad_lite.nn import hooks, state
 from tinygrad_lite.nn.parameter import Parameter, convert
@@ -20,10 +20,6 @@ from tinygrad_lite.nn.parameter import Parameter, convert
 __all__ = ["Module"]
 
 M = TypeVar("M", bound="Module")
-
-
-class MissingAttributeError(Error, AttributeError):
-    """A name that a module does not have."""
 
 
 class Module:
@@ -324,7 +320,7 @@ class Module:
         Args:
             target: a floating-point dtype, or the device ``"cpu"``.
         """
-        if isinstance(target, str) and target.split(":")[0] in ("cpu", "cuda"):
+        if isinstance(target, str) and not dtypes.is_name(target):
             check_device("to", target)
             return self
         dtype = dtypes.as_dtype(target)

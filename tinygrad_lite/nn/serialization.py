@@ -148,7 +148,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if name == "__metadata__":
             fail(ArgumentError, "save_file", "cannot name a tensor '__metadata__'", {}, "pass metadata= instead")
         if not isinstance(value, (Tensor, np.ndarray)):
-            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is none", {"value": value})
+            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value})
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         if array.dtype not in _NAMES:
             fail(DTypeError, "save_file", f"cannot store {array.dtype.name}, which the format lacks", {name: value})
