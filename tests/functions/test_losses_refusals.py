@@ -37,6 +37,47 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         ),
     ),
     (
+        "a gap in the targets",
+        lambda: tgl.mse_loss(Tensor([0.0, 1.0]), Tensor([float("nan"), 1.0])),
+        errors.ArgumentError,
+        (
+            "mse_loss needs numbers as targets, but the target holds NaN\n"
+            "  input   shape (2,), float32, cpu\n"
+            "  target  shape (2,), float32, cpu"
+        ),
+    ),
+    (
+        "an ignored class among probabilities",
+        lambda: tgl.cross_entropy(X, tgl.softmax(X), ignore_index=1),
+        errors.ArgumentError,
+        (
+            "cross_entropy has an ignore_index for class numbers only, but got 1 with probabilities\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 3), float32, cpu"
+        ),
+    ),
+    (
+        "arguments in the wrong order",
+        lambda: tgl.cross_entropy(I, X),
+        errors.ShapeError,
+        (
+            "cross_entropy needs probabilities in the shape of the logits\n"
+            "  input   shape (2,), float32, cpu\n"
+            "  target  shape (2, 3), float32, cpu\n"
+            "  hint    the logits come first: cross_entropy(logits, labels)"
+        ),
+    ),
+    (
+        "weights with more axes than the input",
+        lambda: tgl.binary_cross_entropy_with_logits(Tensor([0.0]), Tensor([0.0]), weight=tgl.ones((2, 1))),
+        errors.ShapeError,
+        (
+            "binary_cross_entropy_with_logits needs a weight that broadcasts to the shape of input\n"
+            "  input   shape (1,), float32, cpu\n"
+            "  weight  shape (2, 1), float32, cpu"
+        ),
+    ),
+    (
         "logits without classes",
         lambda: tgl.cross_entropy(Tensor(1.0), Tensor(0)),
         errors.ShapeError,
@@ -130,7 +171,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: tgl.cross_entropy(X, tgl.full((2, 3), float("nan"))),
         errors.ArgumentError,
         (
-            "cross_entropy needs probabilities, but the target holds NaN\n"
+            "cross_entropy needs numbers as targets, but the target holds NaN\n"
             "  input   shape (2, 3), float32, cpu\n"
             "  target  shape (2, 3), float32, cpu"
         ),

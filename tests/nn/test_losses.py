@@ -228,7 +228,7 @@ REFUSED = {
     "NaN labels": (
         lambda: CE(tgl.ones((1, 2)), Tensor([[float("nan"), 1.0]])),
         errors.ArgumentError,
-        "cross_entropy needs probabilities, but the target holds NaN\n"
+        "cross_entropy needs numbers as targets, but the target holds NaN\n"
         + NAMED.format("(1, 2)", "(1, 2)", "float32", INSIDE),
     ),
     "bool labels": (

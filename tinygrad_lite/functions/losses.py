@@ -89,6 +89,13 @@ def cross_entropy(
     if data.ndim == 0 or data.shape[1 if data.ndim > 1 else 0] == 0:
         fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named)
     if labels.dtype.kind == "f":
+        if ignore_index >= 0:
+            need = f"has an ignore_index for class numbers only, but got {ignore_index} with probabilities"
+            fail(ArgumentError, "cross_entropy", need, named)
+        swapped = isinstance(input, Tensor) and input._data.dtype.kind in "iu"
+        if swapped and labels.shape != data.shape:
+            hint = "the logits come first: cross_entropy(logits, labels)"
+            fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
         return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
     some_ignored = _check_classes("cross_entropy", logits, target, ignore_index)
     if reduction == "mean" and labels.size == 0:
@@ -222,8 +229,7 @@ def _cross_entropy_with_probabilities(
     if target._data.shape != data.shape:
         hint = "class numbers must be integers: target.astype(int)"
         fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
-    if isinstance(target._data, np.ndarray) and bool(np.isnan(target._data).any()):
-        fail(ArgumentError, "cross_entropy", "needs probabilities, but the target holds NaN", named)
+    _refuse_nan("cross_entropy", target, named)
     axis = 1 if data.ndim > 1 else 0
     classes = data.shape[axis]
     samples = data.size // classes
@@ -275,7 +281,8 @@ def binary_cross_entropy_with_logits(
 def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tensor:
     """Weights of single elements, which broadcast to all of ``x``."""
     weights = floating(operation, weight, name)
-    if broadcast_clash([weights._data.shape, x._data.shape]):
+    shape = x._data.shape
+    if broadcast_clash([weights._data.shape, shape]) or np.broadcast_shapes(weights._data.shape, shape) != shape:
         need = f"needs a {name} that broadcasts to the shape of input"
         fail(ShapeError, operation, need, {"input": x, name: weights})
     return weights
@@ -294,9 +301,17 @@ def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tens
         fail(ShapeError, operation, "needs input and target of one shape", named, hint if _alike(x, target) else "")
     if target._data.dtype.kind == "c":
         fail(DTypeError, operation, "needs real numbers", named)
+    _refuse_nan(operation, target, named)
     if reduction == "mean" and x._data.size == 0:
         fail(ArgumentError, operation, "needs at least one element to take the mean of", named)
     return x, target
+
+
+def _refuse_nan(operation: str, target: Tensor, named: dict[str, Any]) -> None:
+    """A NaN in a target is a gap in the data, which must not become the weights'."""
+    data = target._data
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and bool(np.isnan(data).any()):
+        fail(ArgumentError, operation, "needs numbers as targets, but the target holds NaN", named)
 
 
 def _alike(x: Tensor, target: Tensor) -> bool:

@@ -97,14 +97,18 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     Args:
         tensor: any shape.
         mean, std: of the normal distribution before the cut.
-        a, b: bounds on the values (not in units of std), less than 4 std away from the mean on one side.
+        a, b: bounds on the values (not in units of std) between which at least 0.01 % of the numbers fall.
 
     >>> from tinygrad_lite import zeros
     >>> bool((abs(trunc_normal_(zeros(1000), std=2.0)) <= 2.0).all())
     True
     """
     _checked("trunc_normal_", tensor)
-    if not a < b or not std > 0 or a > mean + 4 * std or b < mean - 4 * std or (b - a) < 1e-3 * std:
+    share = 0.0  # of the distribution between the bounds
+    if a < b and std > 0:
+        low, high = ((bound - mean) / (std * math.sqrt(2)) for bound in (a, b))
+        share = (math.erf(high) - math.erf(low)) / 2
+    if not share > 1e-4:  # else drawing again would take for ever
         need = f"needs std > 0 and bounds that leave room, but got mean={mean}, std={std}, a={a}, b={b}"
         fail(ArgumentError, "trunc_normal_", need)
     values = random.normal(tensor.shape, mean, std, dtype="float64")._data
