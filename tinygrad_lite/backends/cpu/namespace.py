@@ -199,7 +199,17 @@ def asarray(x: Any, copy: bool | None = None) -> Array:
 
 
 zeros = np.zeros
-full = np.full
+
+
+def full(shape: Any, value: Any, dtype: Any) -> Array:
+    """A Python integer that the dtype cannot hold is an OverflowError; older NumPy would wrap it around."""
+    if type(value) is int and dtype.kind in "iu":
+        bounds = np.iinfo(dtype)
+        if not bounds.min <= value <= bounds.max:
+            raise OverflowError(f"{value} does not fit into {dtype.name}")
+    return np.full(shape, value, dtype)
+
+
 zeros_like = np.zeros_like
 
 
