@@ -6,13 +6,16 @@ test. p stands for all the weights and biases.
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import plots
 from mnist_options import Options, parse_options
 from numpy.typing import NDArray
@@ -104,9 +107,15 @@ def train(
             if validation_set is not None:
                 epoch.validate(*test(model, *validation_set.arrays)[:2])
         history.append(epoch)
-        if not math.isfinite(epoch.loss):
-            sys.exit(f"the loss is {epoch.loss}: the steps were too long; try an --lr below {options.lr:g}")
+        check_finite("loss", epoch.loss, options)
     return history
+
+
+def check_finite(name: str, error: float, options: Options) -> None:
+    """End the program if gradient descent went uphill until the numbers overflowed."""
+    if not math.isfinite(error):
+        penalty = f" or an --l2 below {options.l2:g}" if options.l2 else ""
+        sys.exit(f"the {name} is {error}: the steps were too long; try an --lr below {options.lr:g}{penalty}")
 
 
 # --- Test: images that had no part in the training ----------------------------------------------------------
@@ -147,8 +156,10 @@ def main() -> None:
     model.to(options.device)
     print(f"\n{nn.summary(model, (options.batch_size, x.shape[1]))}\n\n{options.training()}\n")
 
-    history = train(model, train_set, validation_set, options)
-    _, accuracy, probabilities = test(model, test_x, test_y)
+    with np.errstate(all="ignore"):  # numbers that overflow are told of in one sentence, by check_finite
+        history = train(model, train_set, validation_set, options)
+        error, accuracy, probabilities = test(model, test_x, test_y)
+    check_finite("error on the test images", error, options)  # the last step of all may have been one too long
 
     if options.save:
         nn.save(model, options.save, metadata=options.metadata(mean, spread))
@@ -161,8 +172,16 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
     try:
-        main()
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as after | head; Python's own flush at exit must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (errors.DataError, errors.DeviceError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:

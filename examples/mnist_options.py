@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -46,6 +47,7 @@ class Options(argparse.Namespace):
             self.refuse(f"argument --validation: leaves none of the {images} images to train on")
         if self.epochs is None:
             self.epochs = EPOCHS if images >= FEW else EPOCHS_FOR_FEW
+        self.batch_size = min(self.batch_size, images - self.validation)
         return self
 
     @property
@@ -176,6 +178,11 @@ def parse_options(
         parser.error("argument --data-dir: is where MNIST lies, but --data digits asks for the digits of the package")
     if options.plot and importlib.util.find_spec("matplotlib") is None:
         parser.error("argument --plot: needs matplotlib: pip install tinygrad_lite[examples]")
+    if options.plot:
+        if problem := _problem(options.mistakes):
+            parser.error(f"argument --plot: {problem}")
+        if options.save and os.path.realpath(options.save) in map(os.path.realpath, (options.plot, options.mistakes)):
+            parser.error(f"argument --save: needs another file than those of --plot, but got {str(options.save)!r}")
     if options.lr is None:
         if options.activation == "sigmoid":
             learning_rates = {**learning_rates, **sigmoid_learning_rates}
@@ -232,18 +239,33 @@ def _output(*suffixes: str) -> Callable[[str], Path]:
     """A file that can be written: found out now, and not after the training."""
 
     def convert(text: str) -> Path:
-        path = Path(text).expanduser()
-        if not text or path.is_dir():
+        path = Path(os.path.expanduser(text))
+        if not text or text.endswith(os.sep):
             raise argparse.ArgumentTypeError(f"needs the name of a file, but got {text!r}")
         if suffixes and path.suffix.lower() not in suffixes:
             raise argparse.ArgumentTypeError(f"needs a name that ends in {' or '.join(suffixes)}, but got {text!r}")
-        if not path.parent.is_dir():
-            raise argparse.ArgumentTypeError(f"needs a folder that exists, but there is no {str(path.parent)!r}")
-        if not os.access(path.parent, os.W_OK):
-            raise argparse.ArgumentTypeError(f"needs a folder that can be written, but {str(path.parent)!r} cannot")
+        if problem := _problem(path):
+            raise argparse.ArgumentTypeError(problem)
         return path
 
     return convert
+
+
+def _problem(path: Path) -> str:
+    """Why a file cannot be written there, or nothing. What counts is the file behind symbolic links."""
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real) if os.path.islink(path) else str(path.parent)
+    if not os.path.isdir(folder):
+        return f"needs a folder that exists, but there is no {folder!r}"
+    if not os.access(folder, os.W_OK):
+        return f"needs a folder that can be written, but {folder!r} cannot"
+    try:
+        regular = stat.S_ISREG(os.stat(real).st_mode)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"needs a file that can be written, but got {str(path)!r}: {error.strerror}"
+    return "" if regular else f"needs the name of a file, but got {str(path)!r}"
 
 
 class _Help(argparse.HelpFormatter):

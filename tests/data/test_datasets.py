@@ -108,6 +108,34 @@ def test_subset_refuses_other_indices(message, index):
     )
 
 
+NO_INTEGERS = [
+    (np.array([True, False, True, False, False, False]), "True"),
+    ([0, False], "False"),
+    ([1.5], "1.5"),
+    (np.array([0.0]), "0.0"),
+    ("0", "'0'"),
+    ([[1]], "[1]"),
+    ([np.bool_(True)], "np.True_"),
+]
+
+
+@pytest.mark.parametrize("indices, shown", NO_INTEGERS)
+def test_subset_refuses_what_are_no_integers(message, indices, shown):
+    with pytest.raises(errors.IndexingError) as caught:
+        Subset(Y, indices)
+    assert message(caught) == (
+        f"Subset needs integers as indices, but got {shown}\n"
+        "  at    test_datasets.py:N: Subset(Y, indices)\n"
+        "  hint  of a mask take np.flatnonzero(mask)"
+    )
+
+
+def test_a_tensor_dataset_converts_other_byte_orders():
+    dataset = TensorDataset(X.astype(">f4"), Y.astype(">i8"))
+    assert [str(array.dtype) for array in dataset.arrays] == ["float32", "int64"]
+    assert dataset.get_batch([1])[0].tolist() == [[2.0, 3.0]]
+
+
 SPLITS = [
     (10, [7, 3], [7, 3]),
     (10, [10, 0], [10, 0]),

@@ -1,21 +1,14 @@
 """The loader: what batches come in which order, with and without its thread."""
 
-import contextlib
-import gc
-import threading
-import weakref
-
 import numpy as np
 import pytest
 
 from tinygrad_lite import errors
 from tinygrad_lite.data import DataLoader, Subset, TensorDataset
-from tinygrad_lite.data.prefetch import Prefetch
 
 X = np.arange(20.0, dtype=np.float32).reshape(10, 2)
 Y = np.arange(10)
 DATA = TensorDataset(X, Y)
-JOIN = 30  # seconds; never reached unless a thread hangs
 
 
 def order(loader):
@@ -224,6 +217,49 @@ def test_bad_arguments_are_refused(message, arguments, need, hint):
     assert message(caught) == f"DataLoader needs {need}\n{rows}"
 
 
+WRONG_KINDS = [
+    ({"sampler": 5}, "sampler to be iterable, but got 5"),
+    ({"batch_sampler": 5}, "batch_sampler to be iterable, but got 5"),
+    ({"collate_fn": 5}, "collate_fn to be a function, but got 5"),
+]
+
+
+@pytest.mark.parametrize("arguments, need", WRONG_KINDS)
+def test_arguments_of_the_wrong_kind_are_refused_at_construction(message, arguments, need):
+    with pytest.raises(errors.DTypeError) as caught:
+        DataLoader(DATA, **arguments)
+    assert message(caught) == f"DataLoader needs {need}\n  at  test_loader.py:N: DataLoader(DATA, **arguments)"
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("collate_fn", [None, list])
+@pytest.mark.parametrize("number, shown", [(1.5, "1.5"), (True, "True"), ("1", "'1'"), (None, "None")])
+def test_sample_numbers_that_are_no_integers_are_refused(message, number, shown, collate_fn, prefetch):
+    loader = DataLoader(DATA, 2, sampler=[0, number], collate_fn=collate_fn, prefetch=prefetch)
+    with pytest.raises(errors.IndexingError) as caught:
+        list(loader)
+    assert message(caught) == (
+        f"DataLoader needs integers as sample numbers, but the sampler gave {shown}\n"
+        "  at  test_loader.py:N: list(loader)"
+    )
+
+
+def test_a_batch_sampler_without_batches_is_refused(message):
+    loader = DataLoader(DATA, batch_sampler=[0, 1])
+    with pytest.raises(errors.DTypeError) as caught:
+        list(loader)
+    assert message(caught) == (
+        "DataLoader needs lists of sample numbers, but batch_sampler gave 0\n  at  test_loader.py:N: list(loader)"
+    )
+
+
+def test_sample_numbers_may_be_any_integers():
+    numbers = [np.int64(3), np.uint8(1), -1]
+    batch = next(iter(DataLoader(list(Y), batch_sampler=[numbers])))
+    assert batch.numpy().tolist() == [Y[3], Y[1], Y[-1]]
+    assert next(iter(DataLoader(list(Y), batch_sampler=[np.array([3, 1])]))).numpy().tolist() == [Y[3], Y[1]]
+
+
 def test_a_dataset_needs_length_and_samples(message):
     with pytest.raises(errors.DTypeError) as caught:
         DataLoader(iter([1, 2]))
@@ -271,117 +307,3 @@ def test_a_foreign_or_bad_state_is_refused_and_changes_nothing(message):
         '  at  test_loader.py:N: loader.load_state_dict({"epoch": -1})'
     )
     assert loader.epoch == 3
-
-
-# The thread -------------------------------------------------------------------------------------------
-
-
-def ended(thread):
-    thread.join(JOIN)
-    return not thread.is_alive()
-
-
-def test_the_thread_ends_with_the_epoch():
-    batches = iter(DataLoader(DATA, 4, prefetch=2))
-    assert len(list(batches)) == 3
-    assert ended(batches.thread)
-    with pytest.raises(StopIteration):
-        next(batches)
-
-
-def test_the_thread_ends_after_an_early_break():
-    batches = iter(DataLoader(DATA, 1, prefetch=2))
-    thread = batches.thread
-    for _ in batches:
-        break
-    assert thread.is_alive()  # the queue is full and seven batches are left
-    del batches
-    gc.collect()
-    assert ended(thread)
-
-
-def test_close_ends_the_thread():
-    batches = iter(DataLoader(DATA, 1, prefetch=1))
-    next(batches)
-    batches.close()
-    assert not batches.thread.is_alive()
-    assert list(batches) == []
-
-
-def test_no_thread_is_left_behind():
-    before = set(threading.enumerate())
-    for _ in range(20):
-        for _ in DataLoader(DATA, 2, prefetch=2):
-            break
-    gc.collect()
-    assert all(ended(thread) for thread in set(threading.enumerate()) - before)
-
-
-def test_the_thread_stays_within_its_bound():
-    """With two items waiting the source is asked for a third at most, until the consumer takes one."""
-    produced, wanted = [], threading.Semaphore(0)
-
-    def source():
-        for i in range(10):
-            produced.append(i)
-            wanted.release()
-            yield i
-
-    batches = Prefetch(source(), 2)
-    for taken in range(4):
-        for _ in range(3 if taken == 0 else 1):
-            assert wanted.acquire(timeout=JOIN)
-        assert produced == list(range(taken + 3))
-        assert next(batches) == taken
-    batches.close()
-
-
-class Failure(Exception):
-    pass
-
-
-@pytest.mark.parametrize("kind", [Failure, SystemExit, KeyboardInterrupt])
-def test_an_exception_arrives_in_its_place_with_its_type(kind):
-    class Failing(Squares):
-        def __getitem__(self, index):
-            if index == 3:
-                raise kind("sample 3")
-            return index
-
-    batches = iter(DataLoader(Failing(), 1, prefetch=5))
-    assert [next(batches).numpy().tolist() for _ in range(3)] == [[0], [1], [2]]
-    with pytest.raises(kind, match="sample 3"):
-        next(batches)
-    assert ended(batches.thread)
-    with pytest.raises(StopIteration):
-        next(batches)
-
-
-def test_a_failed_epoch_frees_its_dataset_at_once():
-    class Failing(Squares):
-        def __getitem__(self, index):
-            raise Failure
-
-    dataset = Failing()
-    alive = weakref.ref(dataset)
-    gc.collect()
-    gc.disable()
-    try:
-        batches = iter(DataLoader(dataset, prefetch=1))
-        with contextlib.suppress(Failure):
-            next(batches)
-        assert ended(batches.thread)
-        del dataset, batches
-        assert alive() is None
-    finally:
-        gc.enable()
-
-
-def test_an_error_of_the_package_in_the_users_dataset_keeps_the_users_line(message):
-    class Wrong(Squares):
-        def __getitem__(self, index):
-            return TensorDataset()
-
-    with pytest.raises(errors.ArgumentError) as caught:
-        list(DataLoader(Wrong(), prefetch=1))
-    assert message(caught).endswith("at  test_loader.py:N: return TensorDataset()")

@@ -79,6 +79,22 @@ def test_a_named_folder_without_the_files_is_an_error(tmp_path, home, tiny, put,
     )
 
 
+def test_a_file_in_place_of_the_folder(tmp_path, home, tiny, put, message):
+    path = put(tmp_path, tiny) / "t10k-labels-idx1-ubyte.gz"
+    with pytest.raises(errors.DataNotFoundError) as caught:
+        load_mnist(path)
+    assert message(caught) == (
+        f"load_mnist needs the folder with the four MNIST files in data_dir, but {path} is a file\n"
+        "  at    test_mnist.py:N: load_mnist(path)\n"
+        f"  hint  name its folder: {tmp_path}"
+    )
+
+
+def test_the_home_of_nobody_is_a_folder_without_the_files(home):
+    with pytest.raises(errors.DataNotFoundError, match="but they are not in ~nobody-has-this-name, "):
+        load_mnist("~nobody-has-this-name")
+
+
 def test_a_variable_without_the_files_is_an_error(tmp_path, home, tiny, tiny_is_mnist, put, message, monkeypatch):
     put(home, tiny)
     monkeypatch.setenv("TINYGRAD_LITE_DATA", str(tmp_path))

@@ -1,5 +1,6 @@
 """examples/mnist_mlp.py as its user sees it: every test but the last is a run on the digits of the package."""
 
+import errno
 import os
 import re
 import subprocess
@@ -257,6 +258,20 @@ REFUSED = [
     ),
     (["--save", "."], "argument --save: needs the name of a file, but got '.'"),
     (["--save", "nowhere/a"], "argument --save: needs a folder that exists, but there is no 'nowhere'"),
+    (["--save", "a/"], "argument --save: needs the name of a file, but got 'a/'"),
+    (["--save", "~nouser/a"], "argument --save: needs a folder that exists, but there is no '~nouser'"),
+    (
+        ["--save", "./a.png", "--plot", "a.png"],
+        "argument --save: needs another file than those of --plot, but got 'a.png'",
+    ),
+    (
+        ["--save", "a-mistakes.png", "--plot", "a.png"],
+        "argument --save: needs another file than those of --plot, but got 'a-mistakes.png'",
+    ),
+    (
+        ["--save", "a" * 300],
+        f"argument --save: needs a file that can be written, but got '{'a' * 300}': {os.strerror(errno.ENAMETOOLONG)}",
+    ),
     (["--plot", "nowhere/a.png"], "argument --plot: needs a folder that exists, but there is no 'nowhere'"),
     (["--plot", "a.txt"], "argument --plot: needs a name that ends in .png or .pdf or .svg, but got 'a.txt'"),
     (["--momentum", "0.9"], "unrecognized arguments: --momentum 0.9"),
@@ -267,7 +282,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments, message", REFUSED, ids=[" ".join(arguments) for arguments, _ in REFUSED])
+@pytest.mark.parametrize("arguments, message", REFUSED, ids=[" ".join(arguments)[:50] for arguments, _ in REFUSED])
 def test_a_value_that_cannot_be_right_is_refused(arguments, message, tmp_path):
     output, complaints = run(*arguments, status=2, cwd=tmp_path)
     assert output == ""
@@ -322,6 +337,67 @@ def test_a_folder_without_mnist_gives_the_error_of_the_package(tmp_path):
 
 
 def test_a_loss_that_is_not_a_number_ends_the_run():
-    output, complaints = run(*SHORT, "--optimizer", "sgd", "--lr", "1e30", warnings="ignore", status=1)
+    output, complaints = run(*SHORT, "--optimizer", "sgd", "--lr", "1e30", status=1)
     assert complaints == "the loss is nan: the steps were too long; try an --lr below 1e+30\n"
     assert "test accuracy" not in output
+
+
+def test_a_penalty_that_makes_the_training_diverge_is_named():
+    _, complaints = run(*SHORT, "--optimizer", "sgd", "--l2", "1e30", status=1)
+    assert complaints == ("the loss is nan: the steps were too long; try an --lr below 0.2 or an --l2 below 1e+30\n")
+
+
+def test_weights_that_the_last_step_spoiled_are_not_saved(tmp_path):
+    """One step on all images: the loss before it is finite."""
+    step = ["--data", "digits", "--epochs", "1", "--batch-size", "1437", "--optimizer", "sgd", "--lr", "1e38"]
+    output, complaints = run(*step, "--save", "w", "--plot", "a.png", status=1, cwd=tmp_path)
+    assert EPOCH.search(output)
+    assert complaints == ("the error on the test images is nan: the steps were too long; try an --lr below 1e+38\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_batch_has_no_more_images_than_there_are():
+    output, _ = run(*SHORT, "--batch-size", "5000", "--validation", "37")
+    assert "0  Linear(64 -> 32)  (1400, 32)       2,080" in output
+    assert "learning rate 0.0015 falling to 0, 1400 images per step, seed 0" in output
+
+
+# --- Unusual surroundings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [SHORT, ["--help"]], ids=["a run", "help"])
+def test_output_that_nobody_reads_ends_the_run_in_silence(arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command(*arguments), env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode == 1 or arguments == ["--help"]  # some versions of argparse take no notice
+
+
+def test_a_name_that_the_output_cannot_show_is_escaped(tmp_path):
+    output, complaints = run(*SHORT, "--save", "gewichte-ü", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert complaints == ""
+    assert "weights: gewichte-\\xfc" in output.splitlines()
+    assert [path.name for path in tmp_path.iterdir()] == ["gewichte-ü"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and symbolic links")
+def test_results_only_replace_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "a")
+    (tmp_path / "a-mistakes.png").mkdir()
+    (tmp_path / "curves.png").symlink_to("w")
+    before = sorted(tmp_path.iterdir())
+    refused = [
+        (["--save", "pipe"], "--save: needs the name of a file, but got 'pipe'"),
+        (["--save", "link"], "--save: needs the name of a file, but got 'link'"),
+        (["--save", "dangling"], f"--save: needs a folder that exists, but there is no '{tmp_path}/nowhere'"),
+        (["--plot", "a.png"], "--plot: needs the name of a file, but got 'a-mistakes.png'"),
+        (["--plot", "curves.png", "--save", "w"], "--save: needs another file than those of --plot, but got 'w'"),
+    ]
+    for arguments, message in refused:
+        _, complaints = run(*arguments, status=2, cwd=tmp_path)
+        assert complaints == f"usage: python examples/mnist_mlp.py [options]\nmnist_mlp.py: error: argument {message}\n"
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,8 +1,11 @@
 """safetensors files: exchanged with the reference implementation, and hostile ones refused."""
 
+import builtins
 import contextlib
+import errno
 import json
 import os
+import stat
 import struct
 
 import numpy as np
@@ -179,6 +182,73 @@ def test_a_folder_that_does_not_exist():
     refuses(errors.ArgumentError, lambda: nn.save_file({}, "nowhere/x.safetensors"), text)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and symbolic links")
+def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.mkdir("folder")
+    os.symlink("pipe", "link")
+    os.symlink("loop", "loop")
+    with open("file", "wb"):
+        pass
+    special = "needs the path of a file, but it is a pipe, a socket or a device"
+    cases = {
+        "pipe": special,
+        "link": special,
+        "/dev/null": special,
+        "folder": "needs the path of a file, but it is a folder",
+        "loop": f"needs a path that can be written, but got: {os.strerror(errno.ELOOP)}",
+        "a" * 300: f"needs a path that can be written, but got: {os.strerror(errno.ENAMETOOLONG)}",
+        "a\0b": "needs a path that can be written, but got: embedded null byte",
+        "file/x": "needs a path in a folder that exists",
+    }
+    before = sorted(os.listdir())
+    for path, need in cases.items():
+        text = f"save_file {need}\n  path  {errors.describe(path)}"
+        refuses(errors.ArgumentError, lambda path=path: nn.save_file({"x": np.ones(2)}, path), text)
+    assert sorted(os.listdir()) == before
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    path = str(tmp_path / "x")
+    text = f"save_file needs a path that can be written, but got: Permission denied\n  path  {errors.describe(path)}"
+    refuses(errors.ArgumentError, lambda: nn.save_file({}, path), text)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+@pytest.mark.parametrize("exists", [True, False], ids=["of a file", "of nothing yet"])
+def test_a_link_stays_and_its_file_is_written(tmp_path, exists):
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "real", tmp_path / "link"
+    if exists:
+        real.write_bytes(b"old")
+    link.symlink_to(real)
+    nn.save_file({"x": np.ones(2)}, link)
+    assert link.is_symlink()
+    assert not real.is_symlink()
+    assert nn.load_file(real)["x"].tolist() == [1.0, 1.0]
+    assert os.listdir(tmp_path / "disk") == ["real"]
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    path = tmp_path / ("a" * 255)
+    nn.save_file({"x": np.ones(2)}, path)
+    assert nn.load_file(path)["x"].tolist() == [1.0, 1.0]
+
+
+def test_big_endian_arrays_are_converted(tmp_path):
+    path = tmp_path / "x"
+    nn.save_file({kind: np.array([1, 2], kind) for kind in (">f4", ">i8", ">c8", "<u2")}, path)
+    loaded = nn.load_file(path)
+    assert [str(value.numpy().dtype) for value in loaded.values()] == ["float32", "int64", "complex64", "uint16"]
+    assert all(value.tolist() == [1, 2] for value in loaded.values())
+
+
 @pytest.mark.parametrize("case", SAVES)
 def test_what_cannot_be_saved(case, tmp_path):
     tensors, metadata, kind, text = SAVES[case]
@@ -276,6 +346,25 @@ def test_a_hostile_file_is_refused(case, tmp_path, monkeypatch):
     if case != "a bool of 2":
         monkeypatch.setattr(np, "empty", None)  # nothing may be allocated before the header is proven sound
     text = f"load_file needs a valid safetensors file, but {reason}\n  path  {errors.describe(os.fspath(path))}"
+    refuses(errors.DataError, lambda: nn.load_file(path), text)
+
+
+def test_metadata_that_is_null_is_none(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(with_header({"__metadata__": None}))
+    assert nn.load_metadata(path) == {}
+    assert nn.load_file(path) == {}
+
+
+def test_a_name_twice_among_many_is_found_in_one_pass(tmp_path):
+    """A hundred thousand names compared each with each would take minutes."""
+    path = tmp_path / "x"
+    names = [f'"{i}":0' for i in range(100_000)]
+    path.write_bytes(with_header(f"{{{','.join([*names, names[-1]])}}}".encode()))
+    text = (
+        "load_file needs a valid safetensors file, but its header has '99999' twice\n"
+        f"  path  {errors.describe(os.fspath(path))}"
+    )
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
 

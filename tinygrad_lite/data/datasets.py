@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinygrad_lite import errors
 from tinygrad_lite.data.collate import stack
-from tinygrad_lite.data.samplers import check_count
+from tinygrad_lite.data.samplers import check_count, check_numbers
 
 __all__ = ["Dataset", "Subset", "TensorDataset", "gather", "random_split"]
 
@@ -41,8 +40,8 @@ def gather(dataset: Dataset[Any], indices: Sequence[int]) -> Any:
 class TensorDataset:
     """Arrays of equal length, whose i-th rows make up sample i.
 
-    The rows are NumPy arrays; they become Tensors when the loader forms a batch. Contiguous arrays are
-    shared, not copied.
+    The rows are NumPy arrays; they become Tensors when the loader forms a batch. Contiguous arrays in
+    the byte order of the machine are shared, not copied.
 
     Args:
         *arrays: NumPy arrays or Tensors of shape (n, ...), at least one.
@@ -96,6 +95,7 @@ def _as_numpy(name: str, array: Any) -> NDArray[Any]:
                 "make it an array first: np.asarray(...)",
             )
         array = array.numpy()
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     # ndarray.take copies a whole array that is not contiguous, at every call.
     return array if array.ndim == 0 else np.ascontiguousarray(array)
 
@@ -108,7 +108,7 @@ class Subset:
         indices: their numbers, 0 to ``len(dataset) - 1``; repeats are allowed.
 
     Raises:
-        IndexingError: a number is not in that range.
+        IndexingError: a number is not in that range, or not an integer.
 
     Example:
         >>> subset = Subset(["a", "b", "c"], [2, 0])
@@ -118,7 +118,8 @@ class Subset:
 
     def __init__(self, dataset: Dataset[Any], indices: Sequence[int] | NDArray[np.integer[Any]]) -> None:
         self.dataset = dataset
-        self.indices = [operator.index(i) for i in indices]
+        need, hint = "needs integers as indices, but got", "of a mask take np.flatnonzero(mask)"
+        self.indices = check_numbers("Subset", need, indices, hint)
         for i in self.indices:
             if not 0 <= i < len(dataset):
                 errors.fail(

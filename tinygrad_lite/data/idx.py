@@ -101,13 +101,11 @@ def _parse(path: Path, stream: BinaryIO, limit: int, digest: Digest | None) -> N
         _refuse(path, f"it ends after {len(dims)} of the {4 * ndim} bytes of its {ndim} dimensions")
 
     dtype = np.dtype(f">{_DTYPES[code]}")
-    shape = tuple(int(d) for d in np.frombuffer(dims, ">i4"))
+    shape = tuple(int(d) for d in np.frombuffer(dims, ">u4"))
     announced = f"shape {shape} of {dtype.newbyteorder('=').name}"
-    if min(shape) < 0:
-        _refuse(path, f"it announces {announced}: a negative dimension")
     # A zero dimension must not hide absurd ones beside it, which NumPy cannot represent.
     if math.prod(max(d, 1) for d in shape) * dtype.itemsize > limit:
-        _refuse(path, f"it announces {announced}: more than the limit of {limit} bytes")
+        _refuse(path, f"it announces {announced}: too large, more than the limit of {limit} bytes")
 
     need = math.prod(shape) * dtype.itemsize
     body = _take(stream, need + 1)

@@ -9,7 +9,7 @@ from tinygrad_lite import errors
 from tinygrad_lite.data.collate import to_tensors
 from tinygrad_lite.data.datasets import Dataset, gather
 from tinygrad_lite.data.prefetch import Prefetch
-from tinygrad_lite.data.samplers import BatchSampler, RandomSampler, SequentialSampler, check_count
+from tinygrad_lite.data.samplers import BatchSampler, RandomSampler, SequentialSampler, check_count, check_numbers
 
 __all__ = ["DataLoader"]
 
@@ -37,8 +37,9 @@ class DataLoader:
 
     Raises:
         ArgumentError: a number is out of range, the dataset is empty, or two arguments exclude each other.
-        DTypeError: the dataset has no ``__len__`` or no ``__getitem__``.
-        IndexingError: while iterating, a sampler gives a number that the dataset does not have.
+        DTypeError: the dataset has no ``__len__`` or no ``__getitem__``, a sampler cannot be iterated over, or
+            ``collate_fn`` cannot be called.
+        IndexingError: while iterating, a sampler gives a number that the dataset does not have, or no integer.
 
     Example:
         >>> import numpy as np
@@ -73,16 +74,22 @@ class DataLoader:
             errors.fail(errors.ArgumentError, "DataLoader", "needs at least one sample, but the dataset is empty")
         check_count("DataLoader", "batch_size", batch_size, 1)
         check_count("DataLoader", "seed", seed, 0)
+        for name, given in {"sampler": sampler, "batch_sampler": batch_sampler}.items():
+            if given is not None and not hasattr(given, "__iter__") and not hasattr(given, "__getitem__"):
+                errors.fail(errors.DTypeError, "DataLoader", f"needs {name} to be iterable, but got {given!r}")
+        if collate_fn is not None and not callable(collate_fn):
+            need = f"needs collate_fn to be a function, but got {collate_fn!r}"
+            errors.fail(errors.DTypeError, "DataLoader", need)
         if shuffle and sampler is not None:
             _refuse("sampler", "shuffle=True")
         if batch_sampler is not None:
-            given = {
+            excluded = {
                 "batch_size": batch_size != 1,
                 "shuffle=True": shuffle,
                 "sampler": sampler is not None,
                 "drop_last=True": drop_last,
             }
-            for name in (name for name, is_given in given.items() if is_given):
+            for name in (name for name, is_given in excluded.items() if is_given):
                 _refuse("batch_sampler", name)
 
         self.dataset = dataset
@@ -141,7 +148,11 @@ class DataLoader:
         self.set_epoch(state["epoch"])
 
     def _batches(self, groups: Iterator[Sequence[int]]) -> Iterator[Any]:
-        for indices in groups:
+        for group in groups:
+            if not hasattr(group, "__iter__"):
+                need = f"needs lists of sample numbers, but batch_sampler gave {group!r}"
+                errors.fail(errors.DTypeError, "DataLoader", need)
+            indices = check_numbers("DataLoader", "needs integers as sample numbers, but the sampler gave", group)
             try:
                 if self.collate_fn is None:
                     batch = gather(self.dataset, indices)

@@ -4,6 +4,7 @@ which is said aloud.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -168,8 +169,12 @@ def _missing(folder: Path) -> list[_File]:
 def _locate(origin: str, named: Path) -> Path:
     """The folder with the four files, which is ``named`` or lies in it."""
     tried = []
+    named = Path(os.path.expanduser(named))  # Path.expanduser raises an error of its own for ~ of an unknown user
+    if named.is_file():
+        need = f"needs the folder with the four MNIST files in {origin}, but {named} is a file"
+        errors.fail(errors.DataNotFoundError, "load_mnist", need, hint=f"name its folder: {named.parent}")
     for below in _FOLDERS:
-        folder = named.expanduser() / below
+        folder = named / below
         missing = _missing(folder)
         if not missing:
             return folder
@@ -188,13 +193,22 @@ def _not_found(operation: str, need: str) -> NoReturn:
 
 
 def _download(folder: Path, mirrors: Sequence[str], timeout: float) -> str:
-    """Download what is missing in ``folder``; return why that failed, or ``""``."""
-    from tinygrad_lite.data import download as net  # 15 ms of imports that only a download needs
-
+    """Download what is missing in ``folder``; return why that failed, or ``""``. No empty folder is left behind."""
+    made = [path for path in (folder, *folder.parents) if not os.path.exists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return _download_into(folder, mirrors, timeout)
     except OSError as error:
         return f"the folder cannot be made: {error.strerror}"
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):  # it has something in it, as after a success, or was never made
+                path.rmdir()
+
+
+def _download_into(folder: Path, mirrors: Sequence[str], timeout: float) -> str:
+    from tinygrad_lite.data import download as net  # 15 ms of imports that only a download needs
+
     waiting = _missing(folder)
     failures = []
     for mirror in mirrors:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_lite import errors
 
-__all__ = ["BatchSampler", "RandomSampler", "SequentialSampler", "check_count"]
+__all__ = ["BatchSampler", "RandomSampler", "SequentialSampler", "check_count", "check_numbers"]
 
 
 def check_count(operation: str, name: str, value: Any, least: int) -> int:
@@ -27,6 +27,20 @@ def check_count(operation: str, name: str, value: Any, least: int) -> int:
             f"needs {name} to be an integer of at least {least}, but got {value!r}",
         )
     return count
+
+
+def check_numbers(operation: str, need: str, values: Iterable[Any], hint: str = "") -> list[int]:
+    """Return sample numbers as ints, or raise IndexingError at the first that is no integer; bools are none."""
+    numbers = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    if not set(map(type, numbers)) <= {int}:
+        for i, number in enumerate(numbers):
+            try:
+                numbers[i] = operator.index(number)
+            except TypeError:
+                errors.fail(errors.IndexingError, operation, f"{need} {number!r}", hint=hint)
+            if isinstance(number, bool | np.bool_):
+                errors.fail(errors.IndexingError, operation, f"{need} {number!r}", hint=hint)
+    return numbers
 
 
 class SequentialSampler:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,14 +89,15 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
 
     Args:
         tensors: tensors or NumPy arrays by name.
-        path: the file. It is written under another name, flushed to the disk and then renamed, so that it
-            appears complete or not at all.
+        path: the file, or a symbolic link to it. It is written under another name, flushed to the disk and
+            then renamed, so that it appears complete or not at all.
         metadata: strings by name that go with it.
 
     Raises:
         DTypeError: for a name, a value or metadata of the wrong kind, and for complex128.
-        ArgumentError: for the name ``__metadata__``, which the format keeps for itself, and for a path in a
-            folder that does not exist.
+        ArgumentError: for the name ``__metadata__``, which the format keeps for itself, and for a path that
+            cannot be written: its folder does not exist, or it is a folder, a pipe or a device.
+        OSError: if the disk is full or fails.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -122,21 +124,53 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
         }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
-        fail(ArgumentError, "save_file", "needs a path in a folder that exists", {"path": os.fspath(path)})
-    temporary = f"{os.fspath(path)}.{secrets.token_hex(4)}.tmp"
+    target = _target(path)
+    # Not the target's name with something added: that could be longer than names may be.
+    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(4)}.tmp")
+    file = _created(path, temporary)
     try:
-        with open(temporary, "xb") as file:
+        with file:
             file.write(len(text).to_bytes(8, "little") + text)
             for name in order:
                 array = arrays[name]
                 file.write(array.astype(array.dtype.newbyteorder("<"), order="C", copy=False).data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _target(path: PathLike) -> str:
+    """The file behind the path and its symbolic links: one that is not there yet, or one that may be replaced."""
+    try:
+        target = os.path.realpath(os.fsdecode(path))
+        mode = os.stat(target).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if not os.path.isdir(os.path.dirname(target)):
+            fail(ArgumentError, "save_file", "needs a path in a folder that exists", {"path": os.fspath(path)})
+        return target
+    except OSError as error:
+        _cannot_write(path, error.strerror)
+    except ValueError as error:  # of a path with a NUL
+        _cannot_write(path, str(error))
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        fail(ArgumentError, "save_file", f"needs the path of a file, but it is {kind}", {"path": os.fspath(path)})
+    return target
+
+
+def _created(path: PathLike, temporary: str) -> io.BufferedWriter:
+    try:
+        return open(temporary, "xb")
+    except OSError as error:
+        _cannot_write(path, error.strerror)
+
+
+def _cannot_write(path: PathLike, reason: str | None) -> NoReturn:
+    need = f"needs a path that can be written, but got: {reason}"
+    fail(ArgumentError, "save_file", need, {"path": os.fspath(path)})
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
@@ -150,6 +184,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if not isinstance(value, (Tensor, np.ndarray)):
             fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value})
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype not in _NAMES:
             fail(DTypeError, "save_file", f"cannot store {array.dtype.name}, which the format lacks", {name: value})
         arrays[name] = array
@@ -252,7 +287,8 @@ def _read_header(operation: str, path: PathLike, file: io.BufferedReader) -> tup
             limit = "the file holds" if size - 8 <= _MAX_HEADER else "the format allows"
             raise _Damaged(f"its header says that it is {length} bytes long, more than {limit}")
         header = _parse(file.read(length))
-        metadata = header.pop("__metadata__", {})
+        metadata = header.pop("__metadata__", None)
+        metadata = {} if metadata is None else metadata  # null is what the reference implementation accepts, too
         if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
             raise _Damaged("its __metadata__ is not a dictionary of strings")
         foreign = [f"{name!r} in {place['dtype']}" for name, place in header.items() if _is_foreign(place)]
@@ -270,11 +306,11 @@ def _parse(text: bytes) -> dict[str, Any]:
     """The header as a dictionary; JSON that means two things is refused."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise _Damaged(f"its header has {twice!r} twice")
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise _Damaged(f"its header has {name!r} twice")
+            found[name] = value
         if not all(map(_is_text, found)):
             raise _Damaged("its header has a name that is not Unicode text")
         return found
