@@ -68,6 +68,14 @@ def test_the_direction_stays_and_the_length_is_limited(arena):
         np.testing.assert_allclose(p.grad.numpy(), g * (0.5 / (norm + 1e-6)), rtol=1e-12)
 
 
+@pytest.mark.parametrize("value, norm", [(4.0, 5.0), (math.inf, math.inf), (math.nan, math.nan)])
+def test_without_a_limit_the_norm_is_only_measured(value, norm):
+    x = tgl.Tensor([0.0, 0.0], requires_grad=True)
+    x.grad = tgl.Tensor([3.0, value])
+    assert optim.clip_grad_norm_([x], math.inf).item() == pytest.approx(norm, nan_ok=True)
+    np.testing.assert_array_equal(x.grad.numpy(), np.array([3.0, value], np.float32))
+
+
 def test_short_gradients_are_not_touched():
     tensors = params()
     before = grads(tensors)

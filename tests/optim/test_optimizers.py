@@ -486,6 +486,70 @@ def test_loading_forgets_state_that_the_dictionary_does_not_have():
     assert x.item() == -2.0  # with the old buffer it would be -2.5
 
 
+SWITCHED = {
+    "momentum of RMSprop": (optim.RMSprop, {"momentum": 0.9}),
+    "centered": (optim.RMSprop, {"centered": True}),
+    "momentum of SGD": (optim.SGD, {"momentum": 0.9}),
+}
+
+
+@pytest.mark.parametrize("kind, settings", SWITCHED.values(), ids=SWITCHED)
+@pytest.mark.parametrize("steps_after", [0, 1])
+def test_state_that_is_switched_on_later_is_saved_and_restored(kind, settings, steps_after):
+    tensors = leaves((3,), (2, 2))
+    optimizer = kind(tensors, lr=0.1)
+    set_grads(tensors)
+    optimizer.step()
+    optimizer.param_groups[0].update(settings)
+    if steps_after:
+        tensors[1].grad = None  # so that it has no such state yet
+        optimizer.step()
+    copies = [leaf(value, np.float32) for value in values(tensors)]
+    restored = kind(copies, lr=0.5)
+    restored.load_state_dict(optimizer.state_dict())
+    for seed in (5, 6):
+        for parameters, one in ((tensors, optimizer), (copies, restored)):
+            set_grads(parameters, seed)
+            one.step()
+    for a, b in zip(values(tensors), values(copies), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_that_fails_is_not_counted_and_leaves_no_state():
+    class Fragile(optim.RMSprop):
+        fragile = True
+
+        def update(self, run):
+            if self.fragile:
+                run.state("momentum_buffer").fill(7)
+                raise MemoryError
+            super().update(run)
+
+    x, y = leaf([1.0, 2.0]), leaf([1.0, 2.0])
+    optimizer, sound = Fragile([x], momentum=0.5), optim.RMSprop([y], momentum=0.5)
+    set_grads([x])
+    set_grads([y])
+    with pytest.raises(MemoryError):
+        optimizer.step()
+    assert optimizer.state_dict()["state"] == {}
+    assert x.tolist() == [1.0, 2.0]
+    optimizer.fragile = False
+    optimizer.step()
+    sound.step()
+    assert optimizer.state[x]["step"] == 1
+    assert x.tolist() == y.tolist()
+
+
+def test_the_same_parameters_in_another_list_are_the_same():
+    x, y = leaves((2,), (3,))
+    optimizer = optim.SGD([x, y], lr=0.5)
+    optimizer.param_groups[0]["params"] = [x, y]
+    before = values([x, y])
+    set_grads([x, y])
+    optimizer.step()
+    assert all((a != b).all() for a, b in zip(before, values([x, y]), strict=True))
+
+
 def test_numbers_of_numpy_become_python_numbers():
     optimizer = optim.SGD([leaf([1.0])], lr=np.float32(0.5))
     assert type(optimizer.param_groups[0]["lr"]) is float

@@ -202,3 +202,15 @@ def test_groups_added_later_follow(name):
         schedule.step()
     first, second = schedule.get_last_lr()
     assert second == pytest.approx(first / 2)
+
+
+@pytest.mark.parametrize("wrap", [lambda o, s: s, lambda o, s: schedules.SequentialLR(o, [s], [])])
+def test_an_epoch_whose_factor_overflows_changes_nothing(wrap):
+    optimizer = optim.SGD([tgl.Tensor(1.0, requires_grad=True)], lr=1e-300)
+    schedule = wrap(optimizer, schedules.StepLR(optimizer, 1, gamma=1e200))
+    schedule.step()
+    before = schedule.state_dict()
+    with pytest.raises(OverflowError):
+        schedule.step()
+    assert schedule.state_dict() == before
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(1e-100)

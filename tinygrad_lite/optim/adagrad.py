@@ -55,6 +55,7 @@ class Adagrad(Optimizer):
         "maximize": FLAG,
     }
     arrays: ClassVar[tuple[str, ...]] = ("sum",)
+    required: ClassVar[tuple[str, ...]] = ("sum",)
 
     def __init__(
         self,
@@ -76,9 +77,6 @@ class Adagrad(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("sum",)
 
     def begin(self, run: Run) -> None:
         run.state("sum").fill(run.group["initial_accumulator_value"])

@@ -53,6 +53,7 @@ class Adam(Optimizer):
         "maximize": FLAG,
     }
     arrays: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+    required: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
     decoupled: ClassVar[bool] = False  #: whether weight decay acts on the weights, not on the gradient
 
     def __init__(
@@ -67,9 +68,6 @@ class Adam(Optimizer):
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
         super().__init__(params, defaults)
-
-    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        return self.arrays
 
     def update(self, run: Run) -> None:
         group = run.group

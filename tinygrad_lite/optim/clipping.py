@@ -25,6 +25,7 @@ NORM = Limit(
     "a number above 0, or inf",
     lambda v: float(v) if isinstance(v, (int, float, np.number)) and not isinstance(v, bool) and v > 0 else None,
 )
+LENGTH = Limit("a number >= 0, or inf", lambda v: NORM.convert(v) or NON_NEGATIVE.convert(v))
 
 
 def clip_grad_norm_(
@@ -39,7 +40,7 @@ def clip_grad_norm_(
 
     Args:
         parameters: a leaf or several; those without a gradient are left out.
-        max_norm: the largest length.
+        max_norm: the largest length; with ``inf`` the norm is measured and nothing is scaled.
         norm_type: p of the p-norm, above 0; ``inf`` for the largest absolute value.
         error_if_nonfinite: refuse a norm that is inf or NaN, instead of scaling by 0 or NaN.
 
@@ -48,7 +49,8 @@ def clip_grad_norm_(
         ``get_total_norm``.
 
     Raises:
-        ArgumentError: an argument is out of range, or the norm is not finite and ``error_if_nonfinite``.
+        ArgumentError: an argument is out of range, there are no parameters (PyTorch returns 0 then), or the norm
+            is not finite and ``error_if_nonfinite``.
         DTypeError, GradientError: a parameter is not a tensor, or not a leaf that requires a gradient.
 
     >>> import tinygrad_lite as tgl
@@ -60,7 +62,7 @@ def clip_grad_norm_(
     Tensor([0.6, 0.8])
     """
     operation = "clip_grad_norm_"
-    limits = {"max_norm": NON_NEGATIVE, "norm_type": NORM}
+    limits = {"max_norm": LENGTH, "norm_type": NORM}
     given = checked(operation, limits, {"max_norm": max_norm, "norm_type": norm_type})
     leaves = _leaves(operation, parameters)
     pieces, others = _pieces(leaves)
@@ -70,7 +72,7 @@ def clip_grad_norm_(
     if error_if_nonfinite and not math.isfinite(norm):
         _refuse_nonfinite(operation, norm)
     factor = given["max_norm"] / (norm + 1e-6)
-    if not factor >= 1:  # so that NaN counts
+    if not factor >= 1 and given["max_norm"] < math.inf:  # so that NaN counts
         _change(pieces, others, lambda g, out: np.multiply(g, factor, out))
     return _as_tensor(norm, [grad._data for grad in grads])
 
@@ -85,7 +87,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
         clip_value: the largest absolute value.
 
     Raises:
-        ArgumentError: ``clip_value`` is out of range.
+        ArgumentError: ``clip_value`` is out of range, or there are no parameters.
         DTypeError, GradientError: a parameter is not a tensor, or not a leaf that requires a gradient.
 
     >>> import tinygrad_lite as tgl
@@ -145,6 +147,9 @@ def get_total_norm(
 def _leaves(operation: str, parameters: Any) -> list[Leaf]:
     """The leaves that have a gradient."""
     tensors = [parameters] if isinstance(parameters, Tensor) else listed(operation, "parameters", parameters)
+    if not tensors:
+        hint = "a generator such as model.parameters() can be used once only: pass a list, or call it again"
+        fail(ArgumentError, operation, "needs at least one parameter, but got none", hint=hint)
     leaves: list[Leaf] = []
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):

@@ -8,6 +8,7 @@ and were stepped equally often. Usually that is one run for the whole model.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ class Optimizer:
 
     Attributes:
         param_groups: one dictionary per group: ``"params"`` and its settings, which may be changed between
-            steps.
+            steps. Parameters are only added by ``add_param_group``, and unknown keys are refused.
 
     Raises:
         ArgumentError: there are no parameters, one occurs twice, or a setting is out of range.
@@ -55,6 +56,7 @@ class Optimizer:
 
     limits: ClassVar[Mapping[str, Limit]] = {}  #: what each setting may be; anything if not named
     arrays: ClassVar[tuple[str, ...]] = ()  #: all state arrays that there may be
+    required: ClassVar[tuple[str, ...]] = ()  #: those that every parameter has after its first step
     counts_steps: ClassVar[bool] = True  #: whether ``step`` is part of the state
 
     def __init__(self, params: Iterable[Any], defaults: Mapping[str, Any]) -> None:
@@ -95,6 +97,9 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; the others, and their step counts, stay as they are.
 
+        A frozen parameter (``requires_grad=False``) is skipped even if a gradient is left from before; PyTorch
+        would update it.
+
         Args:
             closure: computes the loss anew and runs backward, before the update.
 
@@ -102,12 +107,14 @@ class Optimizer:
             What ``closure`` returned, or None.
 
         Raises:
-            ArgumentError: a setting in ``param_groups`` is out of range.
+            ArgumentError: a setting in ``param_groups`` is out of range, missing or unknown, or the parameters
+                in it were changed; nothing was changed then.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        self._refuse_changed_params("step")
         for i, group in enumerate(self.param_groups):
             if group != self._checked[i]:
                 self._check_group(f"{type(self).__name__}.step", i)
@@ -117,8 +124,13 @@ class Optimizer:
             for run in self._runs:
                 for tensor in run.tensors:
                     tensor._version.raise_count()  # type: ignore[union-attr]
+                names = run.names
                 run.step += 1
-                self.update(run)
+                try:
+                    self.update(run)
+                except BaseException:
+                    run.take_back(names)
+                    raise
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -172,7 +184,11 @@ class Optimizer:
         Returns:
             ``{"state": {index: {"step": n, name: Tensor, ...}}, "param_groups": [{..., "params": [indices]}]}``.
             Parameters are numbered through all groups; one that has no state yet has no entry.
+
+        Raises:
+            ArgumentError: the parameters in ``param_groups`` were changed.
         """
+        self._refuse_changed_params("state_dict")
         self._settle()
         state: dict[int, dict[str, Any]] = {}
         groups: list[dict[str, Any]] = []
@@ -195,8 +211,10 @@ class Optimizer:
 
         Raises:
             StateError: it does not fit; nothing was changed then.
-            ArgumentError: a setting in it is out of range; nothing was changed then.
+            ArgumentError: a setting in it is out of range, or the parameters in ``param_groups`` were changed;
+                nothing was changed then.
         """
+        self._refuse_changed_params("load_state_dict")
         groups, entries = parse(self, f"{type(self).__name__}.load_state_dict", state_dict)
         self._settle()
         self._place()
@@ -213,13 +231,9 @@ class Optimizer:
             params = kept["params"]
             kept.clear()
             kept.update(params=params, **group)
-            self._checked[i] = dict(kept)
+            self._checked[i] = _snapshot(kept)
             self._begin_all(kept, [record for record in self._records[i] if not record.names])
         self._forget()
-
-    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        """The state arrays that a parameter of ``group`` has after its first step."""
-        return ()
 
     @property
     def state(self) -> dict[Tensor, dict[str, Any]]:
@@ -257,10 +271,25 @@ class Optimizer:
     def _check_group(self, operation: str, index: int) -> None:
         """Check a group that the user has changed."""
         group = self.param_groups[index]
+        for setting in self.defaults:
+            if setting not in group:
+                fail(ArgumentError, operation, f"needs {setting!r}, but param_groups[{index}] does not have it")
         converted = checked(operation, self.settings, group, f"param_groups[{index}][{{!r}}]")
         self.check(operation, converted)
         group.update(converted)
-        self._checked[index] = dict(group)
+        self._checked[index] = _snapshot(group)
+
+    def _refuse_changed_params(self, method: str) -> None:
+        """Refuse groups, or parameters in them, that did not come through ``add_param_group``."""
+        same = len(self.param_groups) == len(self._checked)
+        for group, known in zip(self.param_groups, self._checked, strict=False):
+            given, own = group.get("params"), known["params"]
+            # Compared by identity: ``==`` of tensors is elementwise.
+            same = same and type(given) is list and len(given) == len(own) and all(map(is_, given, own))
+        if not same:
+            need = "needs the parameters that it was given, but those in param_groups were changed"
+            hint = "use add_param_group, or make a new optimiser"
+            fail(ArgumentError, f"{type(self).__name__}.{method}", need, hint=hint)
 
     def check(self, operation: str, settings: Mapping[str, Any]) -> None:
         """Refuse settings that are fine one by one, but not together."""
@@ -272,7 +301,7 @@ class Optimizer:
         for record in records:
             record.slot = record.tensor._node.slot  # type: ignore[union-attr]
         self.param_groups.append(group)
-        self._checked.append(dict(group))
+        self._checked.append(_snapshot(group))
         self._records.append(records)
         self._begin_all(group, records)
         self._forget()
@@ -366,3 +395,8 @@ class Optimizer:
         """What a deep copy starts from: all but the runs, which would hold on to the original's arrays."""
         self._settle()
         return {**self.__dict__, "_runs": [], "_watched": []}
+
+
+def _snapshot(group: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a group that does not follow changes of its list of parameters."""
+    return {**group, "params": list(group["params"])}

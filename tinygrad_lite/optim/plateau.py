@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,14 @@ from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ArgumentError, DTypeError, fail
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.scheduler import LRScheduler, assign, check_optimizer, whole
-from tinygrad_lite.optim.settings import FRACTION, NON_NEGATIVE, checked
+from tinygrad_lite.optim.settings import FRACTION, NON_NEGATIVE, Limit, checked
+
+
+def _choice(first: str, second: str) -> Limit:
+    return Limit(f"{first!r} or {second!r}", lambda value: value if value in (first, second) else None)
+
+
+BEST = Limit("a number", lambda v: v if isinstance(v, (int, float)) and not math.isnan(v) else None)
 
 
 class ReduceLROnPlateau:
@@ -42,7 +49,18 @@ class ReduceLROnPlateau:
     [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
-    _CHOICES: ClassVar[dict[str, tuple[str, str]]] = {"mode": ("min", "max"), "threshold_mode": ("rel", "abs")}
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "mode": _choice("min", "max"),
+        "factor": FRACTION,
+        "patience": whole(0),
+        "threshold": NON_NEGATIVE,
+        "threshold_mode": _choice("rel", "abs"),
+        "cooldown": whole(0),
+        "eps": NON_NEGATIVE,
+        "best": BEST,
+        "cooldown_counter": whole(0),
+        "num_bad_epochs": whole(0),
+    }
 
     def __init__(
         self,
@@ -57,19 +75,8 @@ class ReduceLROnPlateau:
         eps: float = 1e-8,
     ) -> None:
         check_optimizer(self, optimizer)
-        for name, value in (("mode", mode), ("threshold_mode", threshold_mode)):
-            first, second = self._CHOICES[name]
-            if value not in (first, second):
-                need = f"needs {name} to be {first!r} or {second!r}, but got {value!r}"
-                fail(ArgumentError, "ReduceLROnPlateau", need)
-        given = {
-            "factor": (FRACTION, factor),
-            "patience": (whole(0), patience),
-            "threshold": (NON_NEGATIVE, threshold),
-            "cooldown": (whole(0), cooldown),
-            "eps": (NON_NEGATIVE, eps),
-        }
-        assign(self, given)
+        assign(self, mode=mode, factor=factor, patience=patience, threshold=threshold)
+        assign(self, threshold_mode=threshold_mode, cooldown=cooldown, eps=eps)
         groups = optimizer.param_groups
         lowest = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * len(groups)
         if len(lowest) != len(groups):
@@ -77,14 +84,16 @@ class ReduceLROnPlateau:
             fail(ArgumentError, "ReduceLROnPlateau", need)
         limit = {"min_lr": NON_NEGATIVE}
         self.min_lrs = [checked("ReduceLROnPlateau", limit, {"min_lr": low})["min_lr"] for low in lowest]
-        self.optimizer, self.mode, self.threshold_mode = optimizer, mode, threshold_mode
+        self.optimizer = optimizer
         self.best = math.inf if mode == "min" else -math.inf
         self.last_epoch = self.cooldown_counter = self.num_bad_epochs = 0
         self._last_lr: list[float] = [group["lr"] for group in groups]
 
+    mode: str
     factor: float
     patience: int
     threshold: float
+    threshold_mode: str
     cooldown: int
     eps: float
 
@@ -131,4 +140,5 @@ class ReduceLROnPlateau:
     get_last_lr = LRScheduler.get_last_lr
     state_dict = LRScheduler.state_dict
     load_state_dict = LRScheduler.load_state_dict
+    _adopt = LRScheduler._adopt
     _fitting = LRScheduler._fitting

@@ -58,6 +58,7 @@ class RMSprop(Optimizer):
         "maximize": FLAG,
     }
     arrays: ClassVar[tuple[str, ...]] = ("square_avg", "momentum_buffer", "grad_avg")
+    required: ClassVar[tuple[str, ...]] = ("square_avg",)
 
     def __init__(
         self,
@@ -81,14 +82,6 @@ class RMSprop(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        names = ["square_avg"]
-        if group["momentum"]:
-            names.append("momentum_buffer")
-        if group["centered"]:
-            names.append("grad_avg")
-        return tuple(names)
 
     def update(self, run: Run) -> None:
         group = run.group

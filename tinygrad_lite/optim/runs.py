@@ -53,3 +53,14 @@ class Run:
             if name not in self.names:
                 self.names = (*self.names, name)
         return array
+
+    def take_back(self, names: tuple[str, ...]) -> None:
+        """Uncount a step that failed, and forget the state that was first asked for in it.
+
+        Args:
+            names: the state arrays before it.
+        """
+        self.step -= 1
+        for name in self.names[len(names) :]:
+            self._arrays.pop(name).fill(0)
+        self.names = names

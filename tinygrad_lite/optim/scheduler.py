@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_lite.errors import DTypeError, StateError, fail
 from tinygrad_lite.optim.optimizer import Optimizer
-from tinygrad_lite.optim.settings import Limit, checked
+from tinygrad_lite.optim.settings import ANYTHING, FINITE, Limit, checked
 
 
 def whole(low: int) -> Limit:
@@ -20,6 +20,16 @@ def whole(low: int) -> Limit:
         return int(value) if is_whole and value >= low else None
 
     return Limit(f"a whole number from {low} on", convert)
+
+
+def _convert_rates(value: Any) -> list[float] | None:
+    rates = [FINITE.convert(rate) for rate in value] if isinstance(value, (list, tuple)) else []
+    return rates if rates and None not in rates else None
+
+
+RATES = Limit("a list of finite numbers", _convert_rates)
+#: What all schedules keep besides their settings; of rates there is one per group.
+KEPT: Mapping[str, Limit] = {"last_epoch": whole(0), "base_lrs": RATES, "_last_lr": RATES, "min_lrs": RATES}
 
 
 class LRScheduler:
@@ -50,6 +60,7 @@ class LRScheduler:
     [0.2]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {}  #: what each setting may be; anything if not named
     floor: float = 0.0
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -69,8 +80,8 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on to the next epoch and set the learning rates."""
-        self.last_epoch += 1
-        before, now = self.factor(self.last_epoch - 1), self.factor(self.last_epoch)
+        epoch = self.last_epoch + 1
+        before, now = self.factor(epoch - 1), self.factor(epoch)
         floor, groups, bases = self.floor, self.optimizer.param_groups, self._bases()
         if now == before:
             rates = [group["lr"] for group in groups]
@@ -78,6 +89,7 @@ class LRScheduler:
             rates = [group["lr"] + (base - floor) * now for group, base in zip(groups, bases, strict=True)]
         else:
             rates = [floor + (group["lr"] - floor) * (now / before) for group in groups]
+        self.last_epoch = epoch
         self._set(rates)
 
     def get_last_lr(self) -> list[float]:
@@ -96,9 +108,13 @@ class LRScheduler:
         """Restore what ``state_dict`` returned. The learning rates themselves belong to the optimiser's state.
 
         Raises:
-            StateError: it is the state of another kind of schedule; nothing was changed then.
+            StateError: it does not fit this schedule or the groups of its optimiser; nothing was changed then.
         """
-        self.__dict__.update(self._fitting(state_dict))
+        self._adopt(self._fitting(state_dict))
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``_fitting`` returned."""
+        self.__dict__.update(state)
 
     def _fitting(self, state_dict: Any) -> dict[str, Any]:
         """What ``state_dict`` holds for us, or an error."""
@@ -109,7 +125,17 @@ class LRScheduler:
         if missing:
             need = f"needs {missing[0]!r}, but the dictionary does not have it"
             fail(StateError, operation, need, hint="was it saved by a schedule of this kind?")
-        return {name: list(v) if isinstance(v := state_dict[name], (list, tuple)) else v for name in own}
+        limits, groups = {**KEPT, **self.limits}, len(self.optimizer.param_groups)
+        state: dict[str, Any] = {}
+        for name in own:
+            given, limit = state_dict[name], limits.get(name, ANYTHING)
+            value = state[name] = list(given) if isinstance(given, list) and limit is ANYTHING else limit.convert(given)
+            if value is None and limit is not ANYTHING:
+                fail(StateError, operation, f"needs {name!r} to be {limit.meaning}, but got {given!r}")
+            if limit is RATES and len(value) > groups:
+                need = f"needs at most {groups} rates as {name!r}, but the dictionary has {len(value)}"
+                fail(StateError, operation, need)
+        return state
 
     def _bases(self) -> list[float]:
         """The first rates; groups that were added since join with the rate that they have now."""
@@ -119,8 +145,8 @@ class LRScheduler:
 
     def _restart(self) -> None:
         """Begin at epoch 0, from the first learning rates."""
-        self.last_epoch = 0
         floor, first = self.floor, self.factor(0)
+        self.last_epoch = 0
         self._set([floor + (base - floor) * first for base in self._bases()])
 
     def _set(self, rates: Sequence[float]) -> None:
@@ -135,9 +161,7 @@ def check_optimizer(schedule: Any, optimizer: Any) -> None:
         fail(DTypeError, type(schedule).__name__, need)
 
 
-def assign(schedule: Any, given: Mapping[str, tuple[Limit, Any]]) -> None:
-    """Check the arguments and make them attributes."""
-    limits = {name: limit for name, (limit, _) in given.items()}
-    values = {name: value for name, (_, value) in given.items()}
-    for name, value in checked(type(schedule).__name__, limits, values).items():
+def assign(schedule: Any, **given: Any) -> None:
+    """Check the arguments by the schedule's ``limits`` and make them attributes."""
+    for name, value in checked(type(schedule).__name__, schedule.limits, given).items():
         setattr(schedule, name, value)

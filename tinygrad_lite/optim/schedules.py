@@ -6,6 +6,10 @@ a factor that depends on the epoch alone; two of them on one optimiser multiply.
     warm_up = LinearLR(optimizer, start_factor=0.1, total_iters=5)
     cosine = CosineAnnealingLR(optimizer, T_max=95)
     schedule = SequentialLR(optimizer, [warm_up, cosine], milestones=[5])
+
+Two trajectories are not PyTorch's: ``ConstantLR`` with ``total_iters=0`` leaves the rate alone, where PyTorch keeps it
+multiplied by ``factor`` for good; and a ``SequentialLR`` inside another changes over at its own milestones, where
+PyTorch's does so an epoch early.
 """
 
 from __future__ import annotations
@@ -13,13 +17,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygrad_lite.errors import ArgumentError, StateError, fail
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.plateau import ReduceLROnPlateau
 from tinygrad_lite.optim.scheduler import LRScheduler, assign, check_optimizer, whole
-from tinygrad_lite.optim.settings import FINITE, NON_NEGATIVE, POSITIVE_SHARE, SHARE
+from tinygrad_lite.optim.settings import NON_NEGATIVE, POSITIVE_SHARE, SHARE, Limit
 
 __all__ = [
     "LRScheduler",
@@ -50,8 +54,10 @@ class StepLR(LRScheduler):
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {"step_size": whole(1), "gamma": NON_NEGATIVE}
+
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        assign(self, {"step_size": (whole(1), step_size), "gamma": (NON_NEGATIVE, gamma)})
+        assign(self, step_size=step_size, gamma=gamma)
         super().__init__(optimizer)
 
     def factor(self, epoch: int) -> float:
@@ -79,8 +85,10 @@ class ConstantLR(LRScheduler):
     [0.5, 0.5, 1.0, 1.0]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {"start_factor": POSITIVE_SHARE, "total_iters": whole(0)}
+
     def __init__(self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5) -> None:
-        assign(self, {"start_factor": (POSITIVE_SHARE, factor), "total_iters": (whole(0), total_iters)})
+        assign(self, start_factor=factor, total_iters=total_iters)
         super().__init__(optimizer)
 
     def factor(self, epoch: int) -> float:
@@ -109,6 +117,12 @@ class LinearLR(LRScheduler):
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {
+        "start_factor": POSITIVE_SHARE,
+        "end_factor": SHARE,
+        "total_iters": whole(1),
+    }
+
     def __init__(
         self,
         optimizer: Optimizer,
@@ -116,12 +130,7 @@ class LinearLR(LRScheduler):
         end_factor: float = 1.0,
         total_iters: int = 5,
     ) -> None:
-        given = {
-            "start_factor": (POSITIVE_SHARE, start_factor),
-            "end_factor": (SHARE, end_factor),
-            "total_iters": (whole(1), total_iters),
-        }
-        assign(self, given)
+        assign(self, start_factor=start_factor, end_factor=end_factor, total_iters=total_iters)
         super().__init__(optimizer)
 
     def factor(self, epoch: int) -> float:
@@ -141,7 +150,7 @@ class CosineAnnealingLR(LRScheduler):
     Args:
         optimizer: whose learning rates to change.
         T_max: in epochs.
-        eta_min: the lowest rate.
+        eta_min: the lowest rate, from 0 on.
 
     Raises:
         ArgumentError, DTypeError: an argument is out of range or of the wrong kind.
@@ -153,8 +162,10 @@ class CosineAnnealingLR(LRScheduler):
     [1.0, 0.5, 0.0, 0.5, 1.0]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {"T_max": whole(1), "eta_min": NON_NEGATIVE, "floor": NON_NEGATIVE}
+
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        assign(self, {"T_max": (whole(1), T_max), "eta_min": (FINITE, eta_min)})
+        assign(self, T_max=T_max, eta_min=eta_min)
         self.floor = self.eta_min
         super().__init__(optimizer)
 
@@ -163,6 +174,14 @@ class CosineAnnealingLR(LRScheduler):
 
     T_max: int
     eta_min: float
+
+
+def _convert_rising(value: Any) -> list[int] | None:
+    epochs: list[Any] = [whole(1).convert(epoch) for epoch in value] if isinstance(value, (list, tuple)) else [None]
+    return epochs if None not in epochs and sorted(set(epochs)) == epochs else None
+
+
+RISING = Limit("rising whole numbers", _convert_rising)
 
 
 class SequentialLR(LRScheduler):
@@ -188,6 +207,8 @@ class SequentialLR(LRScheduler):
     [0.25, 0.5, 0.75, 1.0, 0.5, 0.25]
     """
 
+    limits: ClassVar[Mapping[str, Limit]] = {"_milestones": RISING}
+
     def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int]) -> None:
         check_optimizer(self, optimizer)
         schedulers, milestones = list(schedulers), list(milestones)
@@ -201,8 +222,8 @@ class SequentialLR(LRScheduler):
         if len(milestones) != len(schedulers) - 1:
             need = f"needs one milestone fewer than schedules, but got {len(milestones)} for {len(schedulers)}"
             fail(ArgumentError, "SequentialLR", need)
-        rising = [whole(1).convert(m) for m in milestones]
-        if None in rising or sorted(set(rising)) != rising:
+        rising = RISING.convert(milestones)
+        if rising is None:
             fail(ArgumentError, "SequentialLR", f"needs rising whole numbers as milestones, but got {milestones}")
         self.optimizer = optimizer
         self._milestones: list[int] = rising
@@ -210,13 +231,14 @@ class SequentialLR(LRScheduler):
         self._restart()
 
     def step(self) -> None:
-        self.last_epoch += 1
-        index = bisect_right(self._milestones, self.last_epoch)
+        epoch = self.last_epoch + 1
+        index = bisect_right(self._milestones, epoch)
         schedule = self._schedulers[index]
-        if index > 0 and self._milestones[index - 1] == self.last_epoch:
+        if index > 0 and self._milestones[index - 1] == epoch:
             schedule._restart()
         else:
             schedule.step()
+        self.last_epoch = epoch
         self._last_lr = schedule.get_last_lr()
 
     def state_dict(self) -> dict[str, Any]:
@@ -227,17 +249,24 @@ class SequentialLR(LRScheduler):
         }
         return {**own, "_schedulers": [schedule.state_dict() for schedule in self._schedulers]}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        state = self._fitting(state_dict)
-        if len(state["_schedulers"]) != len(self._schedulers):
-            need = f"needs {len(self._schedulers)} schedules, but the dictionary has {len(state['_schedulers'])}"
-            fail(StateError, "SequentialLR.load_state_dict", need)
-        parts = state.pop("_schedulers")
-        for schedule, part in zip(self._schedulers, parts, strict=True):
-            schedule._fitting(part)
-        for schedule, part in zip(self._schedulers, parts, strict=True):
-            schedule.load_state_dict(part)
-        self.__dict__.update(state)
+    def _fitting(self, state_dict: Any) -> dict[str, Any]:
+        state, operation = super()._fitting(state_dict), "SequentialLR.load_state_dict"
+        parts = state["_schedulers"]
+        if not isinstance(parts, list):
+            fail(StateError, operation, f"needs a list as '_schedulers', but got a {type(parts).__name__}")
+        for what, own, given in (
+            ("schedules", self._schedulers, parts),
+            ("milestones", self._milestones, state["_milestones"]),
+        ):
+            if len(given) != len(own):
+                fail(StateError, operation, f"needs {len(own)} {what}, but the dictionary has {len(given)}")
+        fitted = [schedule._fitting(part) for schedule, part in zip(self._schedulers, parts, strict=True)]
+        return {**state, "_schedulers": fitted}
+
+    def _adopt(self, state: Mapping[str, Any]) -> None:
+        for schedule, part in zip(self._schedulers, state["_schedulers"], strict=True):
+            schedule._adopt(part)
+        super()._adopt({name: value for name, value in state.items() if name != "_schedulers"})
 
     def _restart(self) -> None:
         self.last_epoch = 0

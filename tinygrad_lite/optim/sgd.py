@@ -82,9 +82,6 @@ class SGD(Optimizer):
             got = f"momentum={settings['momentum']} and dampening={settings['dampening']}"
             fail(ArgumentError, operation, f"needs momentum and no dampening with nesterov=True, but got {got}")
 
-    def state_names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
-        return ("momentum_buffer",) if group["momentum"] else ()
-
     def update(self, run: Run) -> None:
         group = run.group
         first = "momentum_buffer" not in run.names

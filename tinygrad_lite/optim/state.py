@@ -32,7 +32,9 @@ def parse(optimizer: Optimizer, operation: str, state_dict: Any) -> tuple[list[d
     """
     if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
         _refuse(operation, "needs a dictionary with 'state' and 'param_groups'")
-    saved = list(state_dict["param_groups"])
+    saved = state_dict["param_groups"]
+    if not isinstance(saved, (list, tuple)) or not isinstance(state_dict["state"], Mapping):
+        _refuse(operation, "needs a list as 'param_groups' and a dictionary as 'state'")
     own = optimizer.param_groups
     if len(saved) != len(own):
         _refuse(operation, f"needs {len(own)} parameter groups, but the dictionary has {len(saved)}")
@@ -40,19 +42,23 @@ def parse(optimizer: Optimizer, operation: str, state_dict: Any) -> tuple[list[d
     order: list[Any] = []  # the keys of the parameters, in the dictionary's own numbering
     for i, (group, kept) in enumerate(zip(saved, own, strict=True)):
         groups.append(_settings(optimizer, operation, i, group))
-        indices = list(group["params"])
+        indices = group["params"]
+        if not isinstance(indices, (list, tuple)) or not all(isinstance(key, (int, str)) for key in indices):
+            _refuse(operation, f"needs a list of numbers as param_groups[{i}]['params']")
         if len(indices) != len(kept["params"]):
             count = len(kept["params"])
             _refuse(operation, f"needs {count} parameters in group {i}, but the dictionary has {len(indices)}")
         order += indices
+    if len(set(order)) != len(order):
+        _refuse(operation, f"needs every parameter once, but the groups number them {order}")
     entries: list[Entry] = []
     unknown = [key for key in state_dict["state"] if key not in order]
     if unknown:
         _refuse(operation, f"found state for the parameter {unknown[0]!r}, which is in none of the groups")
-    owners = [(group, p) for group, kept in zip(groups, own, strict=True) for p in kept["params"]]
-    for key, (group, parameter) in zip(order, owners, strict=True):
-        entry = state_dict["state"].get(key) or {}
-        entries.append(_entry(optimizer, operation, f"state[{key}]", entry, group, parameter))
+    parameters = [parameter for kept in own for parameter in kept["params"]]
+    for key, parameter in zip(order, parameters, strict=True):
+        entry = state_dict["state"].get(key, {})
+        entries.append(_entry(optimizer, operation, f"state[{key}]", entry, parameter))
     return groups, entries
 
 
@@ -73,28 +79,30 @@ def _settings(optimizer: Optimizer, operation: str, index: int, group: Any) -> d
     return settings
 
 
-def _entry(
-    optimizer: Optimizer, operation: str, where: str, entry: Any, group: Mapping[str, Any], parameter: Tensor
-) -> Entry:
+def _entry(optimizer: Optimizer, operation: str, where: str, entry: Any, parameter: Tensor) -> Entry:
     if not isinstance(entry, Mapping):
         _refuse(operation, f"needs a dictionary as {where}")
     entry = {name: value for name, value in entry.items() if value is not None}
     step = 0
     if optimizer.counts_steps and entry:
         try:
-            step = int(entry.pop("step"))
-        except (KeyError, TypeError, ValueError):
-            step = -1
-        if step < 0:
+            count = float(entry.pop("step"))
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError):
+            count = -1.0
+        if count < 0 or not count.is_integer():
             _refuse(operation, f"needs the number of steps as {where}['step']")
-    for name in optimizer.state_names(group) if entry else ():
+        step = int(count)
+    for name in optimizer.required if entry else ():
         if name not in entry:
             _refuse(operation, f"needs {name!r}, but {where} does not have it")
     arrays: dict[str, Array] = {}
     for name, value in entry.items():
         if name not in optimizer.arrays:
             _refuse(operation, f"has no state called {name!r}, but {where} does")
-        array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        try:
+            array = value._data if isinstance(value, Tensor) else np.asarray(value)
+        except (TypeError, ValueError, RuntimeError):  # ragged lists
+            array = np.asarray(None)
         if array.shape != parameter.shape or array.dtype.kind not in "fiu":
             operands = {"parameter": parameter, name: array}
             _refuse(operation, f"needs numbers in the shape of the parameter as {where}[{name!r}]", operands)
