@@ -199,7 +199,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch):
         "folder": "needs the path of a file, but it is a folder",
         "loop": f"needs a path that can be written, but got: {os.strerror(errno.ELOOP)}",
         "a" * 300: f"needs a path that can be written, but got: {os.strerror(errno.ENAMETOOLONG)}",
-        "a\0b": "needs a path that can be written, but got: embedded null byte",
+        "a\0b": "needs a path that can be written, but got: a null character in it",
         "file/x": "needs a path in a folder that exists",
     }
     before = sorted(os.listdir())

@@ -153,8 +153,8 @@ def _target(path: PathLike) -> str:
         return target
     except OSError as error:
         _cannot_write(path, error.strerror)
-    except ValueError as error:  # of a path with a NUL
-        _cannot_write(path, str(error))
+    except ValueError:  # in the words of whichever Python version
+        _cannot_write(path, "a null character in it")
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
         fail(ArgumentError, "save_file", f"needs the path of a file, but it is {kind}", {"path": os.fspath(path)})
