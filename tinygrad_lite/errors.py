@@ -130,10 +130,6 @@ class DataNotFoundError(DataError, FileNotFoundError):
     __str__ = Error.__str__
 
 
-class MissingPackageError(Error, ImportError):
-    """An optional package that a feature needs and that is not installed."""
-
-
 def fail(
     kind: type[Error],
     operation: str,

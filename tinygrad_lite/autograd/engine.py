@@ -89,7 +89,8 @@ class _BackwardPass:
 
     def run(self) -> list[Value]:
         """Visit every node, youngest first."""
-        grads, wanted, inputs, retain = self.grads, self.wanted, self.inputs, self.retain_graph
+        grads, wanted, retain = self.grads, self.wanted, self.retain_graph
+        targets = set(self.inputs or ())
         before_leaf = self.before_leaf
         symbolic = self.create_graph or wanted is not None
         with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
@@ -100,7 +101,7 @@ class _BackwardPass:
                 if g is not None and (wanted is None or node in wanted):
                     if node.hooks is not None:
                         g = _hooked(node.hooks, g, self.create_graph)
-                    if inputs is not None and node in inputs:
+                    if node in targets:
                         self.captured[node] = g
                         if self.wanted.isdisjoint(node.parents):  # type: ignore[union-attr]
                             continue  # nothing wanted lies behind it
@@ -125,7 +126,7 @@ class _BackwardPass:
                         node.private = None
                 if node in before_leaf:
                     self.count_down(node)
-        return [self.captured.get(place) for place in inputs or ()]
+        return [self.captured.get(place) for place in self.inputs or ()]
 
     def add(self, place: Place, g: Value) -> None:
         """The first share is kept by reference, the second allocates, later ones add in place."""

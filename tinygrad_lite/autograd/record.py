@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import (
     Array,
-    Leaf,
     Node,
     Projection,
     Tensor,
@@ -339,11 +338,6 @@ def _versions(kept: tuple[int, ...], operands: Sequence[Any]) -> tuple[tuple[int
         if x is not None and x._version is not None:
             found.append((i, x._version, x._version.count))
     return tuple(found) or None
-
-
-def writable(tensor: Tensor) -> bool:
-    """Whether an assignment may write into the tensor's own memory: a leaf, while nothing is recorded."""
-    return type(tensor._node) is Leaf and not mode.enabled
 
 
 # --- refusals -------------------------------------------------------------------------------------

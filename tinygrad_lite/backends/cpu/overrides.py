@@ -28,7 +28,6 @@ BLOCK = 32 * 1024
 #: Activations with more elements give their memory to their gradient; for smaller ones it costs more than it saves.
 RECYCLED_ABOVE = BLOCK
 
-
 _constants: dict[tuple[Any, ...], Array] = {}
 
 
