@@ -10,6 +10,7 @@ from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors
+from tinygrad_lite.functions.indexing import add_along_axis, add_at
 
 X = tgl.zeros((2, 3))
 I = Tensor([1, 2])
@@ -169,29 +170,29 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "fewer values than places",
-        lambda: tgl.scatter_add(Tensor([1.0, 2.0]), Tensor([0, 1, 2]), (3,)),
+        lambda: add_at(Tensor([1.0, 2.0]), Tensor([0, 1, 2]), (3,)),
         errors.ShapeError,
         (
-            "scatter_add needs x in the shape (3,) that the index selects from (3,)\n"
+            "add_at needs x in the shape (3,) that the index selects from (3,)\n"
             "  x      shape (2,), float32, cpu\n"
             "  index  shape (3,), int64, cpu"
         ),
     ),
     (
         "a place out of bounds",
-        lambda: tgl.scatter_add(Tensor([1.0, 2.0]), Tensor([0, 3]), (3,)),
+        lambda: add_at(Tensor([1.0, 2.0]), Tensor([0, 3]), (3,)),
         errors.IndexingError,
         (
-            "scatter_add got an index that does not fit: index 3 is out of bounds for axis 0 with size 3\n"
+            "add_at got an index that does not fit: index 3 is out of bounds for axis 0 with size 3\n"
             "  x      shape (2,), float32, cpu\n"
             "  index  shape (2,), int64, cpu"
         ),
     ),
     (
         "a negative size to add into",
-        lambda: tgl.scatter_add(Tensor([1.0, 2.0]), Tensor([0, 1]), (-3,)),
+        lambda: add_at(Tensor([1.0, 2.0]), Tensor([0, 1]), (-3,)),
         errors.ShapeError,
-        "scatter_add needs sizes of at least 0, but got shape (-3,)",
+        "add_at needs sizes of at least 0, but got shape (-3,)",
     ),
     (
         "taking at fractions",
@@ -243,39 +244,39 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "putting with too few axes",
-        lambda: tgl.put_along_axis(Tensor([[1.0]]), Tensor([0]), (2, 2), 1),
+        lambda: add_along_axis(Tensor([[1.0]]), Tensor([0]), (2, 2), 1),
         errors.ShapeError,
         (
-            "put_along_axis needs indices that fit in shape (2, 2) on every axis but 1\n"
+            "add_along_axis needs indices that fit in shape (2, 2) on every axis but 1\n"
             "  x        shape (1, 1), float32, cpu\n"
             "  indices  shape (1,), int64, cpu"
         ),
     ),
     (
         "putting beside the shape",
-        lambda: tgl.put_along_axis(tgl.zeros((3, 1)), Tensor([[0], [0], [0]]), (2, 2), 1),
+        lambda: add_along_axis(tgl.zeros((3, 1)), Tensor([[0], [0], [0]]), (2, 2), 1),
         errors.ShapeError,
         (
-            "put_along_axis needs indices that fit in shape (2, 2) on every axis but 1\n"
+            "add_along_axis needs indices that fit in shape (2, 2) on every axis but 1\n"
             "  x        shape (3, 1), float32, cpu\n"
             "  indices  shape (3, 1), int64, cpu"
         ),
     ),
     (
         "putting more values than indices",
-        lambda: tgl.put_along_axis(tgl.zeros((1, 3)), Tensor([[0]]), (2, 2), 1),
+        lambda: add_along_axis(tgl.zeros((1, 3)), Tensor([[0]]), (2, 2), 1),
         errors.ShapeError,
         (
-            "put_along_axis needs x in the shape of indices\n"
+            "add_along_axis needs x in the shape of indices\n"
             "  x        shape (1, 3), float32, cpu\n"
             "  indices  shape (1, 1), int64, cpu"
         ),
     ),
     (
         "putting along no axis",
-        lambda: tgl.put_along_axis(Tensor(1.0), Tensor(0), (), 0),
+        lambda: add_along_axis(Tensor(1.0), Tensor(0), (), 0),
         errors.AxisError,
-        "put_along_axis got axis 0, but the result has no axes (it is 0-d)",
+        "add_along_axis got axis 0, but the result has no axes (it is 0-d)",
     ),
     (
         "more than there are",

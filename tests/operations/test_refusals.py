@@ -10,6 +10,7 @@ from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
+from tinygrad_lite.functions.indexing import add_at
 
 X = Tensor(np.zeros((2, 3), "float32"))
 REFUSALS: list[tuple[str, Any, type, str]] = [
@@ -55,10 +56,10 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
     ),
     (
         "an index of a shape that has no such axis",
-        lambda: tgl.scatter_add(Tensor([1.0]), (0, 0), (3,)),
+        lambda: add_at(Tensor([1.0]), (0, 0), (3,)),
         tgl.errors.IndexingError,
         (
-            "scatter_add got an index that does not fit: "
+            "add_at got an index that does not fit: "
             "too many indices for array: array is 1-dimensional, but 2 were indexed\n"
             "  x      shape (1,), float32, cpu\n"
             "  index  (0, 0)"

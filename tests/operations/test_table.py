@@ -13,9 +13,13 @@ from operations.running import cast, forward, operands
 from operations.table import case_id, operations
 from tinygrad_lite import Tensor
 from tinygrad_lite.autograd.rows import Row, rows
+from tinygrad_lite.functions import namespace as primitives
 
 #: Exported functions that steer the random stream and compute nothing.
 NOT_ON_TENSORS = {"manual_seed", "get_rng_state", "set_rng_state"}
+
+#: Adjoints that rules need and that the public functions offer under other names.
+PRIMITIVES = {"add_at", "add_along_axis"}
 
 
 def _exported() -> set[str]:
@@ -30,9 +34,11 @@ def _exported() -> set[str]:
 
 
 def _named(name: str) -> Any:
-    """What a row's name stands for: an exported function, or a method of Tensor."""
-    head, _, method = name.rpartition(".")
-    return getattr(Tensor if head == "Tensor" else tgl, method, None)
+    """What a row's name stands for: an exported function, such as ``linalg.norm``, a method of Tensor, or a
+    primitive that only rules use."""
+    head, _, last = name.rpartition(".")
+    owner = Tensor if head == "Tensor" else getattr(tgl, head) if head else tgl
+    return getattr(primitives, last, None) if last in PRIMITIVES else getattr(owner, last, None)
 
 
 def test_every_exported_function_has_a_row() -> None:

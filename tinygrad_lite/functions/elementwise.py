@@ -6,17 +6,17 @@ is not an integer. Names are those of the Python array API standard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import record
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, operand
-from tinygrad_lite.autograd.rows import Row, namespaces, row
+from tinygrad_lite.autograd.rows import namespaces, row
 from tinygrad_lite.autograd.rules import elementwise as rules
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number
+from tinygrad_lite.functions.from_rows import Binary, binary, unary
 from tinygrad_lite.functions.manipulation import astype
 
 __all__ = [
@@ -57,30 +57,9 @@ __all__ = [
     "where",
 ]
 
-Unary: TypeAlias = Callable[[Any], Tensor]
-Binary: TypeAlias = Callable[[Any, Any], Tensor]
-
-
-def _documented(function: Any, name: str, doc: str) -> Any:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
-    function.__module__ = __name__
-    return function
-
-
-def _unary(declared: Row, doc: str, floating: bool = True) -> Unary:
-    made: Unary = _documented(record.unary(declared, floating), declared.name, doc)
-    return made
-
-
-def _binary(declared: Row, doc: str, floating: bool = False) -> Binary:
-    made: Binary = _documented(record.binary(declared, floating), declared.name, doc)
-    return made
-
-
 # --- arithmetic -----------------------------------------------------------------------------------
 
-add = _binary(
+add = binary(
     rules.ADD,
     """x1 + x2; the gradient goes to both unchanged.
 
@@ -88,7 +67,7 @@ add = _binary(
     Tensor([2., 3.])
     """,
 )
-subtract = _binary(
+subtract = binary(
     rules.SUBTRACT,
     """x1 - x2.
 
@@ -96,7 +75,7 @@ subtract = _binary(
     Tensor([0., 1.])
     """,
 )
-multiply = _binary(
+multiply = binary(
     rules.MULTIPLY,
     """x1 * x2, element by element; d/dx1 = x2.
 
@@ -105,7 +84,7 @@ multiply = _binary(
             [4., 8.]])
     """,
 )
-divide = _binary(
+divide = binary(
     rules.DIVIDE,
     """x1 / x2; d/dx1 = 1/x2, d/dx2 = -x1/x2^2. Integers give float32.
 
@@ -114,7 +93,7 @@ divide = _binary(
     """,
     floating=True,
 )
-negative = _unary(
+negative = unary(
     rules.NEGATIVE,
     """-x.
 
@@ -144,7 +123,7 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
 
 # --- exponentials and powers ----------------------------------------------------------------------
 
-exp = _unary(
+exp = unary(
     rules.EXP,
     """e to the power x.
 
@@ -152,7 +131,7 @@ exp = _unary(
     Tensor([1.       , 2.7182819])
     """,
 )
-expm1 = _unary(
+expm1 = unary(
     rules.EXPM1,
     """exp(x) - 1, accurate near 0.
 
@@ -160,7 +139,7 @@ expm1 = _unary(
     Tensor([0.e+00, 1.e-10])
     """,
 )
-log = _unary(
+log = unary(
     rules.LOG,
     """The natural logarithm; d/dx = 1/x.
 
@@ -168,7 +147,7 @@ log = _unary(
     Tensor([0.       , 0.6931472])
     """,
 )
-log1p = _unary(
+log1p = unary(
     rules.LOG1P,
     """log(1 + x), accurate near 0.
 
@@ -176,7 +155,7 @@ log1p = _unary(
     Tensor([0.e+00, 1.e-10])
     """,
 )
-sqrt = _unary(
+sqrt = unary(
     rules.SQRT,
     """The square root; d/dx = 1/(2 sqrt(x)), infinite at 0.
 
@@ -184,7 +163,7 @@ sqrt = _unary(
     Tensor([2., 3.])
     """,
 )
-square = _unary(
+square = unary(
     rules.SQUARE,
     """x * x.
 
@@ -193,7 +172,7 @@ square = _unary(
     """,
     floating=False,
 )
-sin = _unary(
+sin = unary(
     rules.SIN,
     """The sine of x in radians.
 
@@ -201,7 +180,7 @@ sin = _unary(
     Tensor([0.       , 0.4794255])
     """,
 )
-cos = _unary(
+cos = unary(
     rules.COS,
     """The cosine of x in radians.
 
@@ -209,7 +188,7 @@ cos = _unary(
     Tensor([1.])
     """,
 )
-tanh = _unary(
+tanh = unary(
     rules.TANH,
     """The hyperbolic tangent; d/dx = 1 - tanh(x)^2.
 
@@ -220,7 +199,7 @@ tanh = _unary(
 
 # --- activations ------------------------------------------------------------------------------------
 
-sigmoid = _unary(
+sigmoid = unary(
     rules.SIGMOID,
     """1 / (1 + exp(-x)), without overflow; d/dx = s (1 - s).
 
@@ -228,7 +207,7 @@ sigmoid = _unary(
     Tensor([0.5, 1. ])
     """,
 )
-relu = _unary(
+relu = unary(
     rules.RELU,
     """max(x, 0); the gradient at 0 is 0.
 
@@ -236,7 +215,7 @@ relu = _unary(
     Tensor([0., 0., 2.])
     """,
 )
-softplus = _unary(
+softplus = unary(
     rules.SOFTPLUS,
     """log(1 + exp(x)), without overflow; d/dx = sigmoid(x).
 
@@ -247,7 +226,7 @@ softplus = _unary(
 
 # --- comparisons with a gradient ----------------------------------------------------------------------
 
-abs = _unary(
+abs = unary(
     rules.ABS,
     """The absolute value; the gradient at 0 is 0.
 
@@ -256,7 +235,7 @@ abs = _unary(
     """,
     floating=False,
 )
-sign = _unary(
+sign = unary(
     rules.SIGN,
     """-1, 0 or 1; its gradient is 0 everywhere.
 
@@ -265,7 +244,7 @@ sign = _unary(
     """,
     floating=False,
 )
-maximum = _binary(
+maximum = binary(
     rules.MAXIMUM,
     """The larger of x1 and x2; a tie gives each half of the gradient.
 
@@ -273,7 +252,7 @@ maximum = _binary(
     Tensor([3., 5.])
     """,
 )
-minimum = _binary(
+minimum = binary(
     rules.MINIMUM,
     """The smaller of x1 and x2; a tie gives each half of the gradient.
 
@@ -348,7 +327,7 @@ def holding(x: Any, data: Any) -> Any:
 
 def _comparison(name: str, symbol: str) -> Binary:
     doc = f"x1 {symbol} x2, element by element, as bools without a gradient."
-    return _binary(row(name, "x1 x2"), doc)
+    return binary(row(name, "x1 x2"), doc)
 
 
 equal = _comparison("equal", "==")
@@ -357,8 +336,8 @@ less = _comparison("less", "<")
 less_equal = _comparison("less_equal", "<=")
 greater = _comparison("greater", ">")
 greater_equal = _comparison("greater_equal", ">=")
-logical_and = _binary(row("logical_and", "x1 x2"), "Whether both x1 and x2 are true (not zero).\n")
-logical_or = _binary(row("logical_or", "x1 x2"), "Whether x1 or x2 is true (not zero).\n")
-logical_not = _unary(row("logical_not", "x"), "Whether x is false (zero).\n", floating=False)
-isfinite = _unary(row("isfinite", "x"), "Whether x is neither infinite nor NaN.\n", floating=False)
-isnan = _unary(row("isnan", "x"), "Whether x is NaN.\n", floating=False)
+logical_and = binary(row("logical_and", "x1 x2"), "Whether both x1 and x2 are true (not zero).\n")
+logical_or = binary(row("logical_or", "x1 x2"), "Whether x1 or x2 is true (not zero).\n")
+logical_not = unary(row("logical_not", "x"), "Whether x is false (zero).\n", floating=False)
+isfinite = unary(row("isfinite", "x"), "Whether x is neither infinite nor NaN.\n", floating=False)
+isnan = unary(row("isnan", "x"), "Whether x is NaN.\n", floating=False)

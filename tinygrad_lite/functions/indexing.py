@@ -17,8 +17,6 @@ from tinygrad_lite.functions.manipulation import astype, broadcast_to, reshape
 
 __all__ = [
     "getitem",
-    "put_along_axis",
-    "scatter_add",
     "setitem",
     "take_along_axis",
     "topk",
@@ -177,19 +175,19 @@ def refuse_leaf(operation: str, x: Tensor) -> None:
         fail(GradientError, operation, "cannot change a leaf that requires a gradient", {"x": x}, hint)
 
 
-def scatter_add(x: Any, index: Any, shape: Any, /) -> Tensor:
+def add_at(x: Any, index: Any, shape: Any, /) -> Tensor:
     """Zeros of ``shape`` with the values of ``x`` added at ``index``; repeats add up. Adjoint of getitem.
 
-    >>> scatter_add(Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 0]), (3,))
+    >>> add_at(Tensor([1.0, 2.0, 3.0]), Tensor([0, 2, 0]), (3,))
     Tensor([4., 0., 2.])
     """
-    x, sizes = as_tensor("scatter_add", x), shape_tuple("scatter_add", shape)
-    parts = _index("scatter_add", index, x)
-    target = _selected_shape("scatter_add", x, sizes, parts, index)
+    x, sizes = as_tensor("add_at", x), shape_tuple("add_at", shape)
+    parts = _index("add_at", index, x)
+    target = _selected_shape("add_at", x, sizes, parts, index)
     if target != x._data.shape:
         need = f"needs x in the shape {target} that the index selects from {sizes}"
-        fail(ShapeError, "scatter_add", need, {"x": x, "index": index})
-    return apply(rules.SCATTER_ADD, (x,), (parts, sizes))
+        fail(ShapeError, "add_at", need, {"x": x, "index": index})
+    return apply(rules.ADD_AT, (x,), (parts, sizes))
 
 
 def _indices(operation: str, indices: Any, x: Tensor, size: int) -> Tensor:
@@ -242,23 +240,23 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
     return apply(rules.TAKE_ALONG_AXIS, (x, indices), (number,))
 
 
-def put_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tensor:
+def add_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tensor:
     """Zeros of ``shape`` with the values of ``x`` added at ``indices`` along ``axis``; repeats add up.
 
-    >>> put_along_axis(Tensor([[5.0], [7.0]]), Tensor([[1], [0]]), (2, 2), 1)
+    >>> add_along_axis(Tensor([[5.0], [7.0]]), Tensor([[1], [0]]), (2, 2), 1)
     Tensor([[0., 5.],
             [7., 0.]])
     """
-    x, sizes = as_tensor("put_along_axis", x), shape_tuple("put_along_axis", shape)
-    number = axis_number("put_along_axis", axis, len(sizes))
-    indices = _indices("put_along_axis", indices, x, sizes[number])
+    x, sizes = as_tensor("add_along_axis", x), shape_tuple("add_along_axis", shape)
+    number = axis_number("add_along_axis", axis, len(sizes))
+    indices = _indices("add_along_axis", indices, x, sizes[number])
     own, places = x._data.shape, indices._data.shape
     named = {"x": x, "indices": indices}
     if len(places) != len(sizes) or any(n > m for k, (n, m) in enumerate(zip(places, sizes)) if k != number):
-        fail(ShapeError, "put_along_axis", f"needs indices that fit in shape {sizes} on every axis but {number}", named)
+        fail(ShapeError, "add_along_axis", f"needs indices that fit in shape {sizes} on every axis but {number}", named)
     if len(own) > len(places) or any(n not in (1, m) for n, m in zip(own[::-1], places[::-1])):
-        fail(ShapeError, "put_along_axis", "needs x in the shape of indices", named)
-    return apply(rules.PUT_ALONG_AXIS, (x, indices), (sizes, number))
+        fail(ShapeError, "add_along_axis", "needs x in the shape of indices", named)
+    return apply(rules.ADD_ALONG_AXIS, (x, indices), (sizes, number))
 
 
 @checked_keywords

@@ -8,6 +8,7 @@ import numpy as np
 
 import tinygrad_lite as tgl
 from operations.row import integers, operation, real, sample
+from tinygrad_lite.functions import namespace as primitives
 
 _MASK = np.array([[True, False, True], [False, False, True]])
 _ROWS = np.array([1, 0, 1, 1])
@@ -128,8 +129,8 @@ def _torch_scatter(t: Any, x: Any, index: Any, shape: Any) -> Any:
 
 
 operation(
-    "scatter_add",
-    lambda x, index, shape: tgl.scatter_add(x, index, shape),
+    "add_at",
+    lambda x, index, shape: primitives.add_at(x, index, shape),
     _scatter,
     _torch_scatter,
     [
@@ -170,8 +171,8 @@ operation(
     integers="same",
 )
 operation(
-    "put_along_axis",
-    lambda x, indices, shape, axis: tgl.put_along_axis(x, indices, shape, axis),
+    "add_along_axis",
+    lambda x, indices, shape, axis: primitives.add_along_axis(x, indices, shape, axis),
     _put,
     lambda t, x, indices, shape, axis: t.zeros(shape, dtype=x.dtype).scatter_add(axis, indices % shape[axis], x),
     [

@@ -15,15 +15,15 @@ GETITEM = row(
     lambda xp, x, index: x[index],
     view=True,  # of a basic index; an index array makes a copy, which loses nothing by being called a view
     x=Rule(
-        lambda xp, g, index, x_shape: xp.scatter_add(g, index, x_shape),
+        lambda xp, g, index, x_shape: xp.add_at(g, index, x_shape),
         lambda xp, dx, index: dx[index],
     ),
 )
 # Zeros of ``shape`` with the values of x added at ``index``; an element that is named twice adds up.
-SCATTER_ADD = row(
-    "scatter_add",
+ADD_AT = row(
+    "add_at",
     "x | index shape",
-    x=Rule(lambda xp, g, index: g[index], lambda xp, dx, index, shape: xp.scatter_add(dx, index, shape)),
+    x=Rule(lambda xp, g, index: g[index], lambda xp, dx, index, shape: xp.add_at(dx, index, shape)),
 )
 
 
@@ -63,24 +63,24 @@ TAKE_ALONG_AXIS = row(
     "take_along_axis",
     "x indices | axis",
     x=Rule(
-        lambda xp, g, indices, axis, x_shape: xp.put_along_axis(g, indices, x_shape, axis),
+        lambda xp, g, indices, axis, x_shape: xp.add_along_axis(g, indices, x_shape, axis),
         lambda xp, dx, indices, axis: xp.take_along_axis(dx, indices, axis),
     ),
 )
 # Zeros of ``shape`` with the values of x added at ``indices`` along ``axis``.
-PUT_ALONG_AXIS = row(
-    "put_along_axis",
+ADD_ALONG_AXIS = row(
+    "add_along_axis",
     "x indices | shape axis",
     x=Rule(
         lambda xp, g, indices, axis: xp.take_along_axis(g, indices, axis),
-        lambda xp, dx, indices, shape, axis: xp.put_along_axis(dx, indices, shape, axis),
+        lambda xp, dx, indices, shape, axis: xp.add_along_axis(dx, indices, shape, axis),
     ),
 )
 TOPK = row(
     "topk",
     "x | k axis largest -> values indices",
     x=Rule(
-        lambda xp, g, indices, axis, x_shape: xp.put_along_axis(g[0], indices, x_shape, axis),
+        lambda xp, g, indices, axis, x_shape: xp.add_along_axis(g[0], indices, x_shape, axis),
         lambda xp, dx, indices, axis: (xp.take_along_axis(dx, indices, axis), None),
     ),
 )

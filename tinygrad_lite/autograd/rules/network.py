@@ -55,7 +55,7 @@ def _off_target(xp, logits, target):
     """softmax(logits) - one_hot(target)"""
     p = _softmax(xp, logits, 1)
     ones = xp.zeros_like(logits, shape=(logits.shape[0], 1)) + 1.0
-    return p - xp.put_along_axis(ones, xp.expand_dims(target, (1,)), logits.shape, 1)
+    return p - xp.add_along_axis(ones, xp.expand_dims(target, (1,)), logits.shape, 1)
 
 
 def _cross_entropy_vjp(xp, g, logits, target, reduction):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite.backends.cpu import namespace
-from tinygrad_lite.backends.cpu.namespace import Array
+from tinygrad_lite.backends.cpu.arrays import Array
 from tinygrad_lite.backends.cpu.parallel import for_blocks, scratch
 from tinygrad_lite.backends.cpu.selection import SIGNED, selected
 

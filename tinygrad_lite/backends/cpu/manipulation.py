@@ -1,0 +1,89 @@
+"""Shapes, order and creation of NumPy arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.backends.cpu.arrays import Array, Axes
+from tinygrad_lite.backends.cpu.reductions import sum as _sum
+
+reshape = np.reshape
+permute_dims = np.transpose
+squeeze = np.squeeze
+flip = np.flip
+tril = np.tril
+concat = np.concatenate
+
+
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Small results are written out: NumPy's stretched view costs four times as much as the copy."""
+    if math.prod(shape) <= _SMALL:
+        out = np.empty(shape, x.dtype)
+        out[...] = x
+        return out
+    return np.broadcast_to(x, shape)
+
+
+_SMALL = 1024  # elements; where copying and making a view cost the same (measured)
+
+
+def expand_dims(x: Array, axis: Axes) -> Array:
+    """np.expand_dims without its checks, which cost more than the reshape."""
+    shape = list(x.shape)
+    for i in sorted(a % (x.ndim + len(axis)) for a in axis):
+        shape.insert(i, 1)
+    return x.reshape(shape)
+
+
+def matrix_transpose(x: Array) -> Array:
+    return x.swapaxes(-1, -2)
+
+
+def astype(x: Array, dtype: Any) -> Array:
+    return x.astype(dtype, copy=False)
+
+
+def pad(x: Array, pad_width: Sequence[tuple[int, int]], value: float) -> Array:
+    return np.pad(x, pad_width, constant_values=value) if x.ndim else x.copy()
+
+
+def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
+    if x.shape == shape:
+        return x
+    lead = x.ndim - len(shape)
+    axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
+    total = _sum(x, axes, True)
+    if total.shape[lead:] != shape:  # a rule's mistake, which reshape could hide
+        raise ValueError(f"an array of shape {x.shape} cannot have been broadcast from {shape}")
+    return total.reshape(shape)
+
+
+# --- creation -----------------------------------------------------------------------------------------
+
+
+def asarray(x: Any, copy: bool | None = None) -> Array:
+    """An array of ``x``; a copy lies in row-major order."""
+    return np.array(x, order="C") if copy else np.asarray(x)
+
+
+zeros = np.zeros
+
+
+def full(shape: Any, value: Any, dtype: Any) -> Array:
+    """A Python integer that the dtype cannot hold is an OverflowError; older NumPy would wrap it around."""
+    if type(value) is int and dtype.kind in "iu":
+        bounds = np.iinfo(dtype)
+        if not bounds.min <= value <= bounds.max:
+            raise OverflowError(f"{value} does not fit into {dtype.name}")
+    return np.full(shape, value, dtype)
+
+
+zeros_like = np.zeros_like
+
+
+def arange(n: int) -> Array:
+    return np.arange(n, dtype=np.int64)
