@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+ARRAY_API_TESTS ?= ../array-api-tests
 
 export PYTHON
 setup := sh tools/setup_environment.sh
@@ -9,11 +10,11 @@ python := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help mnist test lint style formatting types bench accuracy clean
+.PHONY: help mnist test lint style formatting types bench accuracy array-api clean
 
 help: ## list these targets
 	@echo "make <target> [ARGS='...'] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
 mnist: ## train a network on handwritten digits; ARGS='--help' lists its options
 	@$(setup) examples
@@ -47,6 +48,16 @@ bench: ## compare speed and memory with PyTorch; takes some minutes on an idle m
 accuracy: ## train the example's four configurations with five seeds each; takes some minutes and real MNIST
 	@$(setup) examples
 	$(python) benchmarks/mnist_accuracy.py $(ARGS)
+
+array-api: ## run the array API standard's own tests; ARRAY_API_TESTS names the folder of their repository
+	@test -f '$(ARRAY_API_TESTS)/array_api_tests/__init__.py' || { \
+		echo 'array-api: $(ARRAY_API_TESTS) does not hold the test-suite; docs/array_api.md says how to get it'; exit 1; }
+	@$(setup) test
+	@$(python) -c 'import ndindex, pytest_jsonreport' 2>/dev/null || \
+		$(python) -m pip install --quiet -r '$(ARRAY_API_TESTS)/requirements.txt'
+	cd '$(ARRAY_API_TESTS)' && ARRAY_API_TESTS_MODULE=tinygrad_lite '$(CURDIR)/$(python)' -m pytest array_api_tests \
+		-q -p no:cacheprovider --disable-warnings --disable-deadline \
+		--xfails-file='$(CURDIR)/tests/array_api/xfails.txt' $(ARGS)
 
 clean: ## remove the virtual environment and everything generated
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

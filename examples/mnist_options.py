@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import math
 import os
 import shutil
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from arguments import add_plot, check_matplotlib, integer, number, one_of, output_file, why_not_writable
 
 #: epochs, if not given: few images take more passes until the weights have settled
 EPOCHS, EPOCHS_FOR_FEW = 10, 40
 FEW = 10_000
 
 DROPOUT = 0.2  # if neither that nor another regularisation is asked for
-
-PICTURES = (".png", ".pdf", ".svg")
 
 
 class Options(argparse.Namespace):
@@ -103,7 +101,7 @@ def parse_options(
 
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--data", default="auto", metavar="NAME", type=_one_of(["auto", "mnist", "digits"]),
+        "--data", default="auto", metavar="NAME", type=one_of(["auto", "mnist", "digits"]),
         help="auto: MNIST, found or downloaded, else the 1797 small digits that come with the package; "
         "mnist: MNIST or nothing; digits: the small digits (default: %(default)s)",
     )  # fmt: skip
@@ -113,7 +111,7 @@ def parse_options(
         "then the user's cache, then a download)",
     )  # fmt: skip
     group.add_argument(
-        "--validation", default=0, metavar="N", type=_integer(0),
+        "--validation", default=0, metavar="N", type=integer(0),
         help="do not train on the last N training images and say after every epoch how well the network does on "
         "them (default: %(default)s)",
     )  # fmt: skip
@@ -124,62 +122,63 @@ def parse_options(
         help="units of each hidden layer, from the input on: 100 or 512,256 (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--activation", default=activations[0], metavar="NAME", type=_one_of(activations),
+        "--activation", default=activations[0], metavar="NAME", type=one_of(activations),
         help=f"{', '.join(activations)} (default: %(default)s)",
     )  # fmt: skip
 
     group = parser.add_argument_group("regularisation")
     group.add_argument(
-        "--l2", default=0.0, metavar="LAMBDA", type=_number(0, math.inf, "a number of at least 0"),
+        "--l2", default=0.0, metavar="LAMBDA", type=number(0, math.inf, "a number of at least 0"),
         help="lambda in lambda/2 ||p||^2 (default: %(default)g)",
     )  # fmt: skip
     group.add_argument(
-        "--dropout", metavar="P", type=_number(0, 1, "a number from 0 on and below 1"),
+        "--dropout", metavar="P", type=number(0, 1, "a number from 0 on and below 1"),
         help="share of a hidden layer's units that is left out at random in each step "
         f"(default: {DROPOUT:g}; 0 with --l2)",
     )  # fmt: skip
 
     group = parser.add_argument_group("gradient descent")
     group.add_argument(
-        "--optimizer", default="adam", metavar="NAME", type=_one_of(list(learning_rates)),
+        "--optimizer", default="adam", metavar="NAME", type=one_of(list(learning_rates)),
         help=f"{', '.join(learning_rates)} (default: %(default)s)",
     )  # fmt: skip
     group.add_argument(
-        "--lr", metavar="ALPHA", type=_number(math.ulp(0), math.inf, "a number above 0"),
+        "--lr", metavar="ALPHA", type=number(math.ulp(0), math.inf, "a number above 0"),
         help=f"learning rate of the first step, from where it falls to 0 "
         f"(default: {rates}; with sigmoid {sigmoid_rates})",
     )  # fmt: skip
     group.add_argument(
-        "--epochs", metavar="N", type=_integer(1),
+        "--epochs", metavar="N", type=integer(1),
         help=f"how often to go through the training images (default: {EPOCHS}; {EPOCHS_FOR_FEW} if there are fewer "
         f"than {FEW})",
     )  # fmt: skip
     group.add_argument(
-        "--batch-size", default=64, metavar="N", type=_integer(1), help="images per step (default: %(default)s)"
+        "--batch-size", default=64, metavar="N", type=integer(1), help="images per step (default: %(default)s)"
     )
     group.add_argument(
-        "--seed", default=0, metavar="N", type=_integer(0, 2**64 - 1),
+        "--seed", default=0, metavar="N", type=integer(0, 2**64 - 1),
         help="decides the first weights, the order of the images and what is dropped (default: %(default)s)",
     )  # fmt: skip
     group.add_argument("--device", default="cpu", metavar="NAME", help="where to compute (default: %(default)s)")
 
     group = parser.add_argument_group("results")
     group.add_argument(
-        "--save", metavar="FILE", type=_output(), help="write the trained weights to FILE, in the safetensors format"
+        "--save",
+        metavar="FILE",
+        type=output_file(),
+        help="write the trained weights to FILE, in the safetensors format",
     )
-    group.add_argument(
-        "--plot", metavar="FILE", type=_output(*PICTURES),
-        help="draw the learning curves to FILE, such as curves.png, and the misclassified test images to "
-        "curves-mistakes.png (needs matplotlib)",
-    )  # fmt: skip
+    what = (
+        "draw the learning curves to FILE, such as curves.png, and the misclassified test images to curves-mistakes.png"
+    )
+    add_plot(group, what)
 
     options = parser.parse_args(namespace=Options())
     if options.data == "digits" and options.data_dir:
         parser.error("argument --data-dir: is where MNIST lies, but --data digits asks for the digits of the package")
-    if options.plot and importlib.util.find_spec("matplotlib") is None:
-        parser.error("argument --plot: needs matplotlib: pip install tinygrad_lite[examples]")
+    check_matplotlib(parser, options)
     if options.plot:
-        if problem := _problem(options.mistakes):
+        if problem := why_not_writable(options.mistakes):
             parser.error(f"argument --plot: {problem}")
         if options.save and os.path.realpath(options.save) in map(os.path.realpath, (options.plot, options.mistakes)):
             parser.error(f"argument --save: needs another file than those of --plot, but got {str(options.save)!r}")
@@ -193,79 +192,11 @@ def parse_options(
     return options
 
 
-# --- What single options accept -----------------------------------------------------------------------------
-
-
-def _one_of(names: Sequence[str]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in names:
-            raise argparse.ArgumentTypeError(f"knows {', '.join(names)}, but got {text!r}")
-        return text
-
-    return convert
-
-
-def _integer(low: int, high: int | None = None) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
-            bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
-            raise argparse.ArgumentTypeError(f"needs an integer {bounds}, but got {text!r}")
-        return int(text)
-
-    return convert
-
-
-def _number(low: float, below: float, meaning: str) -> Callable[[str], float]:
-    def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not low <= value < below:
-            raise argparse.ArgumentTypeError(f"needs {meaning}, but got {text!r}")
-        return value
-
-    return convert
-
-
 def _widths(text: str) -> list[int]:
     words = text.split(",")
     if not all(word.isdecimal() and int(word) > 0 for word in words):
         raise argparse.ArgumentTypeError(f"needs widths such as 100 or 512,256, but got {text!r}")
     return [int(word) for word in words]
-
-
-def _output(*suffixes: str) -> Callable[[str], Path]:
-    """A file that can be written: found out now, and not after the training."""
-
-    def convert(text: str) -> Path:
-        path = Path(os.path.expanduser(text))
-        if not text or text.endswith(os.sep):
-            raise argparse.ArgumentTypeError(f"needs the name of a file, but got {text!r}")
-        if suffixes and path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(f"needs a name that ends in {' or '.join(suffixes)}, but got {text!r}")
-        if problem := _problem(path):
-            raise argparse.ArgumentTypeError(problem)
-        return path
-
-    return convert
-
-
-def _problem(path: Path) -> str:
-    """Why a file cannot be written there, or nothing. What counts is the file behind symbolic links."""
-    real = os.path.realpath(path)
-    folder = os.path.dirname(real) if os.path.islink(path) else str(path.parent)
-    if not os.path.isdir(folder):
-        return f"needs a folder that exists, but there is no {folder!r}"
-    if not os.access(folder, os.W_OK):
-        return f"needs a folder that can be written, but {folder!r} cannot"
-    try:
-        regular = stat.S_ISREG(os.stat(real).st_mode)
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"needs a file that can be written, but got {str(path)!r}: {error.strerror}"
-    return "" if regular else f"needs the name of a file, but got {str(path)!r}"
 
 
 class _Help(argparse.HelpFormatter):

@@ -13,6 +13,11 @@
 //   uniform in [0, 1)        float: (32-bit word i >> 8) * 2^-24; double: (64-bit word i >> 11) * 2^-53
 //   normals 2p and 2p + 1    r cospi(2b) and r sinpi(2b) with r = sqrt(-2 log(1 - a)), from uniforms a and b,
 //                            which are 2p and 2p + 1
+//   exponential              -log(1 - a), from uniform i
+//   gamma i                  attempts t = 0, 1, ... until one is accepted, each from a block of its own,
+//                            philox::block(key, {i, t, 0, 0}): words 0 and 1 are a and b of a normal
+//                            r cospi(2b), word 2 accepts, word 3 boosts a concentration below 1
+//                            (tinygrad_lite/backends/cpu/gamma_draws.py); everything else has t = 0
 //
 // Cost: a block is twenty 64 x 64 -> 128 bit products, in all about 220 integer instructions and 30 registers
 // (nvcc 13, sm_80 and sm_90). A thread that takes whole blocks pays about 28 instructions per 32-bit word,

@@ -22,6 +22,9 @@ from typing import Any, NoReturn
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
+#: Python's own files that call this package for the user: ``copy.deepcopy(x)`` stands in the user's file, not there.
+_BETWEEN = tuple(os.path.join(os.path.dirname(os.path.abspath(os.__file__)), f"{m}.py") for m in ("copy", "pickle"))
+
 
 class Error(Exception):
     """What the errors of this package have in common: an operation, what it needs, and what it got.
@@ -82,6 +85,10 @@ class ShapeError(Error, ValueError):
     """Shapes that do not fit together."""
 
 
+class IterationError(ShapeError, TypeError):
+    """The length or the elements of a 0-d array; a TypeError, by which libraries tell single values from many."""
+
+
 class ArgumentError(Error, ValueError):
     """An argument whose value is not one that the function accepts."""
 
@@ -108,6 +115,18 @@ class DeviceError(Error, RuntimeError):
 
 class GradientError(Error, RuntimeError):
     """A derivative that cannot be taken: no graph, a freed graph, a value changed since it was saved."""
+
+
+class AnomalyError(Error, FloatingPointError):
+    """The operation or the rule that made the first NaN or inf, found under ``detect_anomaly``."""
+
+
+class ExchangeError(Error, BufferError):
+    """Memory that cannot be shared with another library."""
+
+
+class DependencyError(Error, RuntimeError):
+    """A program that this needs and that is not installed."""
 
 
 class IndexingError(Error, IndexError):
@@ -167,7 +186,7 @@ def describe(value: Any) -> str:
 def user_line() -> str:
     """``file.py:12: the source line`` of the innermost frame outside this package."""
     frame = sys._getframe(1)
-    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(_PACKAGE):
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith((_PACKAGE, *_BETWEEN)):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return ""

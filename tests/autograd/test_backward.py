@@ -186,7 +186,9 @@ def test_a_gradient_may_be_a_number_in_the_shape_of_a_0d_output():
             (
                 "backward needs a gradient in the output's shape\n"
                 "  output    shape (2,), float32, cpu\n"
-                "  gradient  shape (1,), float32, cpu"
+                "  gradient  shape (1,), float32, cpu\n"
+                "  hint      it is a weight for every element of the output; of an output with one element it "
+                "may be left out"
             ),
         ),
         (
@@ -195,29 +197,53 @@ def test_a_gradient_may_be_a_number_in_the_shape_of_a_0d_output():
             (
                 "backward needs a real gradient\n"
                 "  output    shape (1,), float32, cpu\n"
-                "  gradient  shape (1,), complex128, cpu"
+                "  gradient  shape (1,), complex128, cpu\n"
+                "  hint      real(gradient)"
             ),
         ),
         (
             GradientError,
             lambda: leaf(1.0).backward(inputs=[leaf(1.0) * 2.0]),
-            "backward needs leaves that require a gradient as inputs\n  input  shape (1,), float32, cpu",
+            (
+                "backward needs leaves that require a gradient as inputs\n"
+                "  input  shape (1,), float32, cpu\n"
+                "  hint   grad(output, inputs) gives the gradients of intermediate results"
+            ),
         ),
         (
             GradientError,
             lambda: tgl.grad(leaf(1.0), Tensor([1.0])),
-            "grad needs inputs that require a gradient, but inputs[0] does not\n  inputs[0]  shape (1,), float32, cpu",
+            (
+                "grad needs inputs that require a gradient, but inputs[0] does not\n"
+                "  inputs[0]  shape (1,), float32, cpu\n"
+                "  hint       call requires_grad_() on it before the outputs are computed"
+            ),
         ),
         (
             GradientError,
             lambda: tgl.grad(leaf(1.0), 1.0),
-            "grad needs inputs that require a gradient, but inputs[0] does not\n  inputs[0]  1.0",
+            (
+                "grad needs inputs that require a gradient, but inputs[0] does not\n"
+                "  inputs[0]  1.0\n"
+                "  hint       call requires_grad_() on it before the outputs are computed"
+            ),
         ),
-        (GradientError, lambda: tgl.grad([1.0], leaf(1.0)), "grad needs a tensor\n  output  1.0"),
+        (
+            GradientError,
+            lambda: tgl.grad([1.0], leaf(1.0)),
+            (
+                "grad needs a tensor\n"
+                "  output  1.0\n"
+                "  hint    what was computed with Python numbers or NumPy has no graph: compute it with tensors"
+            ),
+        ),
         (
             ArgumentError,
             lambda: tgl.grad([leaf(1.0)], leaf(1.0), grad_outputs=[None, None]),
-            "grad needs one cotangent per output, but got 2 for 1",
+            (
+                "grad needs one cotangent per output, but got 2 for 1\n"
+                "  hint  pass a list with a weight, or None, for each output"
+            ),
         ),
     ],
 )
@@ -307,10 +333,15 @@ def test_a_gradient_of_another_kind_cannot_be_assigned(value):
 def test_what_assigning_gradients_refuses():
     x = leaf(1.0)
     assert refusal(GradientError, lambda: setattr(x, "grad", 3.0)) == (
-        "grad needs None or a tensor of the same shape and dtype\n  tensor  shape (1,), float32, cpu\n  grad    3.0"
+        "grad needs None or a tensor of the same shape and dtype\n"
+        "  tensor  shape (1,), float32, cpu\n"
+        "  grad    3.0\n"
+        '  hint    the gradient has one number per element: shape (1,), dtype "float32"'
     )
     assert refusal(GradientError, lambda: setattr(x * 2, "grad", None)) == (
-        "grad can be set on leaves that require a gradient only\n  tensor  shape (1,), float32, cpu"
+        "grad can be set on leaves that require a gradient only\n"
+        "  tensor  shape (1,), float32, cpu\n"
+        "  hint    call requires_grad_() on a leaf; of a result take retain_grad() and backward()"
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from refusals import refuses
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor
+from tinygrad_lite import Tensor, errors
 from tinygrad_lite.autograd import transforms
 
 
@@ -84,3 +85,12 @@ def test_arrays_in_the_other_byte_order_are_converted():
 def test_nothing_equals_none():
     assert (leaf(1.0) == None) is False  # noqa: E711
     assert None not in [leaf(1.0)]
+
+
+def test_a_singular_matrix_has_no_derivative_in_words_that_name_the_operation() -> None:
+    x = Tensor([[1.0, 2.0], [2.0, 4.0]], dtype="float64", requires_grad=True)
+    y = tgl.linalg.slogdet(x)[1]
+    text = "slogdet has no derivative here: singular matrix\n  result  shape (), float64, cpu"
+    refuses(errors.GradientError, lambda: y.backward(), text)
+    assert x.grad is None
+    refuses(errors.GradientError, lambda: tgl.jvp(lambda x: tgl.linalg.slogdet(x)[1], x, tgl.ones_like(x)), text)

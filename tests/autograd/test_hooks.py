@@ -199,11 +199,17 @@ def test_what_hooks_refuse():
         "  returned  3.0"
     )
     assert refusal(GradientError, lambda: Tensor(1.0).register_hook(print)) == (
-        "register_hook needs a tensor that requires a gradient\n  tensor  shape (), float32, cpu"
+        "register_hook needs a tensor that requires a gradient\n"
+        "  tensor  shape (), float32, cpu\n"
+        "  hint    call requires_grad_() on it, or on what it is computed from, first"
     )
     assert refusal(GradientError, lambda: Tensor(1.0).retain_grad()) == (
-        "retain_grad needs a tensor that requires a gradient\n  tensor  shape (), float32, cpu"
+        "retain_grad needs a tensor that requires a gradient\n"
+        "  tensor  shape (), float32, cpu\n"
+        "  hint    call requires_grad_() on it, or on what it is computed from, first"
     )
     assert refusal(GradientError, lambda: (x * 2.0).register_post_accumulate_grad_hook(print)) == (
-        "register_post_accumulate_grad_hook needs a leaf that requires a gradient\n  tensor  shape (1,), float32, cpu"
+        "register_post_accumulate_grad_hook needs a leaf that requires a gradient\n"
+        "  tensor  shape (1,), float32, cpu\n"
+        "  hint    call requires_grad_() on a leaf first; results of operations have register_hook"
     )

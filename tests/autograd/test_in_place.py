@@ -262,7 +262,8 @@ def test_what_writing_refuses_and_that_nothing_changes():
             (
                 "setitem needs values that broadcast to the shape (2,) of the indexed part\n"
                 "  x       shape (2,), int64, cpu\n"
-                "  values  shape (3,), int64, cpu"
+                "  values  shape (3,), int64, cpu\n"
+                "  hint    one number, or 2 in that shape"
             ),
         ),
         (

@@ -18,6 +18,7 @@ from tinygrad_lite.errors import (
     DTypeError,
     GradientError,
     IndexingError,
+    IterationError,
     ShapeError,
 )
 
@@ -114,13 +115,25 @@ def test_writing_to_a_leaf_made_of_a_shared_array_does_not_write_to_the_array():
         (
             DTypeError,
             lambda: Tensor("abc"),
-            "Tensor needs numbers, but got 'abc'\n  value  'abc'",
+            ("Tensor needs numbers, but got 'abc'\n  value  'abc'\n  hint   float(text) reads a number from a text"),
         ),
-        (DTypeError, lambda: Tensor(None), "Tensor needs numbers, but got None\n  value  None"),
+        (
+            DTypeError,
+            lambda: Tensor(None),
+            (
+                "Tensor needs numbers, but got None\n"
+                "  value  None\n"
+                "  hint   a function gives None where it does not return anything"
+            ),
+        ),
         (
             DTypeError,
             lambda: Tensor([[None], [2.0]]),
-            "Tensor needs numbers, but got None\n  value  [[None], [2.0]]",
+            (
+                "Tensor needs numbers, but got None\n"
+                "  value  [[None], [2.0]]\n"
+                "  hint   a function gives None where it does not return anything"
+            ),
         ),
         (
             DTypeError,
@@ -141,24 +154,29 @@ def test_writing_to_a_leaf_made_of_a_shared_array_does_not_write_to_the_array():
         (
             DTypeError,
             lambda: Tensor({1, 2}),
-            "Tensor needs numbers, but got {1, 2}\n  value  {1, 2}",
+            ("Tensor needs numbers, but got {1, 2}\n  value  {1, 2}\n  hint   make a list of its numbers first"),
         ),
         (
             DTypeError,
             lambda: Tensor(np.array("2020-01-01", "M8[D]")),
-            "Tensor needs numbers, but got an array of datetime64[D]\n  value  shape (), datetime64[D], cpu",
+            (
+                "Tensor needs numbers, but got an array of datetime64[D]\n"
+                "  value  shape (), datetime64[D], cpu\n"
+                "  hint   array.astype(float) makes numbers of what can be read so"
+            ),
         ),
         (
             DTypeError,
             lambda: Tensor([1.0], dtype="float31"),
-            "dtype needs the name of an element type, but got 'float31'",
+            ("dtype needs the name of an element type, but got 'float31'\n  hint  \"float32\""),
         ),
         (
             DTypeError,
             lambda: Tensor([1.0], dtype="S1"),
             (
-                "dtype needs one of bool, int8..int64, uint8..uint64, float16..float64, complex64, complex128,"
-                " but got bytes8"
+                "dtype needs one of bool, int8..int64, uint8..uint64, float16..float64, complex64, complex128, "
+                "but got bytes8\n"
+                '  hint  such as "float32", "int64" or "bool"'
             ),
         ),
         (
@@ -200,12 +218,16 @@ def test_writing_to_a_leaf_made_of_a_shared_array_does_not_write_to_the_array():
         (
             DeviceError,
             lambda: Tensor(1.0, device="tpu"),
-            'Tensor knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu"',
+            ('Tensor knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
         ),
         (
             GradientError,
             lambda: (leaf(1.0) * 2).requires_grad_(False),
-            "requires_grad can be set on leaves only\n  tensor  shape (1,), float32, cpu\n  hint    use detach()",
+            (
+                "requires_grad can be set on leaves only\n"
+                "  tensor  shape (1,), float32, cpu\n"
+                "  hint    detach() gives a tensor without the graph; no_grad() keeps one from being recorded"
+            ),
         ),
     ],
 )
@@ -261,34 +283,54 @@ def test_python_numbers_come_out_of_one_element():
     "kind, call, text",
     [
         (
-            ShapeError,
+            IterationError,
             lambda: len(Tensor(1.0)),
-            "len needs at least one axis\n  tensor  shape (), float32, cpu",
+            (
+                "len needs at least one axis\n"
+                "  tensor  shape (), float32, cpu\n"
+                "  hint    this tensor is a single number: x.size is 1, and x.reshape(1) has an axis"
+            ),
         ),
         (
-            ShapeError,
+            IterationError,
             lambda: iter(Tensor(1.0)),
-            "len needs at least one axis\n  tensor  shape (), float32, cpu",
+            (
+                "iter needs at least one axis\n"
+                "  tensor  shape (), float32, cpu\n"
+                "  hint    this tensor is a single number: x.item() is its value, and x.reshape(1) has an axis"
+            ),
         ),
         (
             ShapeError,
             lambda: bool(Tensor([1.0, 2.0])),
-            "bool needs exactly one element\n  tensor  shape (2,), float32, cpu\n  hint    use .any() or .all()",
+            (
+                "bool needs exactly one element\n"
+                "  tensor  shape (2,), float32, cpu\n"
+                "  hint    say which elements must be true: x.any() or x.all()"
+            ),
         ),
         (
             ShapeError,
             lambda: Tensor([]).item(),
-            "item needs exactly one element\n  tensor  shape (0,), float32, cpu\n  hint    use tolist()",
+            ("item needs exactly one element\n  tensor  shape (0,), float32, cpu\n  hint    the tensor is empty"),
         ),
         (
             ShapeError,
             lambda: float(Tensor([1.0, 2.0])),
-            "item needs exactly one element\n  tensor  shape (2,), float32, cpu\n  hint    use tolist()",
+            (
+                "item needs exactly one element\n"
+                "  tensor  shape (2,), float32, cpu\n"
+                "  hint    use tolist(), or reduce it first: x.mean().item()"
+            ),
         ),
         (
             DTypeError,
             lambda: [1, 2][Tensor(1.0)],
-            "index needs an integer\n  tensor  shape (), float32, cpu",
+            (
+                "index needs an integer\n"
+                "  tensor  shape (), float32, cpu\n"
+                "  hint    x.item() is its value, int(x) cuts off the fraction"
+            ),
         ),
         (
             ShapeError,
@@ -296,7 +338,7 @@ def test_python_numbers_come_out_of_one_element():
             (
                 "T needs a matrix\n"
                 "  tensor  shape (1,), float32, cpu\n"
-                "  hint    use .mT for batches of matrices, or permute_dims"
+                "  hint    a row is x.reshape(1, -1), a column x.reshape(-1, 1)"
             ),
         ),
         (
@@ -321,9 +363,10 @@ def test_python_numbers_come_out_of_one_element():
             IndexingError,
             lambda: leaf(1.0)[5],
             (
-                "getitem got an index that does not fit: index 5 is out of bounds for axis 0 with size 1\n"
+                "getitem got index 5, but axis 0 has 1 element\n"
                 "  x      shape (1,), float32, cpu\n"
-                "  index  5"
+                "  index  5\n"
+                "  hint   indices go from 0 to 0, or from -1 to -1 from the end"
             ),
         ),
         (
@@ -333,7 +376,7 @@ def test_python_numbers_come_out_of_one_element():
                 "getitem needs integers, bools or slices as index\n"
                 "  x      shape (1,), float32, cpu\n"
                 "  index  1.0\n"
-                "  hint   compare or convert with astype to get bools or integers"
+                "  hint   n // 2 is a whole number, n / 2 is none; int(n) makes one"
             ),
         ),
         (
@@ -341,29 +384,30 @@ def test_python_numbers_come_out_of_one_element():
             lambda: leaf(1.0, 2.0) + Tensor([1.0, 2.0, 3.0]),
             (
                 "add needs shapes that broadcast together, but axis -1 is 2 and 3\n"
-                "  x1  shape (2,), float32, cpu\n"
-                "  x2  shape (3,), float32, cpu"
-            ),
-        ),
-        (
-            DTypeError,
-            lambda: Tensor([1]) & Tensor([True]),
-            (
-                "& needs bools\n"
-                "  x1    shape (1,), int64, cpu\n"
-                "  x2    shape (1,), bool, cpu\n"
-                "  hint  compare first, or use logical_and, logical_or, logical_not"
+                "  x1    shape (2,), float32, cpu\n"
+                "  x2    shape (3,), float32, cpu\n"
+                "  hint  sizes are compared from the last axis on, and must be equal or 1"
             ),
         ),
         (
             DTypeError,
             lambda: leaf(1.0) + None,
-            "add needs numbers, but got None\n  x2  None",
+            (
+                "add needs numbers, but got None\n"
+                "  x2    None\n"
+                "  hint  a function gives None where it does not return anything"
+            ),
         ),
     ],
 )
 def test_what_a_tensor_refuses_to_be(kind, call, text):
     assert refusal(kind, call) == text
+
+
+def test_a_single_value_is_told_from_many_as_everywhere():
+    for call in (len, iter, list):
+        with pytest.raises(TypeError):
+            call(Tensor(1.0))
 
 
 def test_it_may_be_a_key_and_a_member():
@@ -395,7 +439,7 @@ def test_results_cannot_be_copied_deeply_and_tensors_cannot_be_pickled():
         copy.deepcopy(leaf(1.0) * 2)
     lines = str(caught.value).splitlines()
     assert lines[:2] == ["deepcopy needs a leaf", "  tensor  shape (1,), float32, cpu"]
-    assert lines[3] == "  hint    use detach() first"
+    assert lines[3] == "  hint    x.clone() keeps the graph, copy.deepcopy(x.detach()) leaves it behind"
     with pytest.raises(ArgumentError) as caught:
         pickle.dumps(Tensor(1.0))
     lines = str(caught.value).splitlines()
@@ -462,4 +506,4 @@ def test_a_function_from_another_library_is_refused_with_ours():
 
 def test_a_device_that_is_none_is_refused_as_a_device():
     text = refusal(tgl.errors.DeviceError, lambda: Tensor([1.0]).to("gpu"))
-    assert text == 'to knows the device "cpu", but got \'gpu\'\n  hint  use device="cpu"'
+    assert text == ('to knows the device "cpu", but got \'gpu\'\n  hint  use device="cpu", or leave it out')

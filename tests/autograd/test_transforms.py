@@ -159,22 +159,27 @@ def test_several_outputs_one_of_them_without_a_derivative():
         (
             GradientError,
             lambda: tgl.vjp(lambda x: x * x, X),
-            "vjp needs v: a direction in the shape of the output\n  output  shape (2,), float64, cpu",
+            (
+                "vjp needs v: a direction in the shape of the output\n"
+                "  output  shape (2,), float64, cpu\n"
+                "  hint    pass v, in the shape of the output, or let the function return one number: its sum "
+                "or mean"
+            ),
         ),
         (
             ArgumentError,
             lambda: tgl.vjp(lambda x: x * x, X, (X, X)),
-            "vjp needs one direction per output, but got 2 for 1",
+            ("vjp needs one direction per output, but got 2 for 1\n  hint  pass v as a tuple of 1"),
         ),
         (
             ArgumentError,
             lambda: tgl.jvp(lambda x, y: x * y, (X, X), (X, X, X)),
-            "jvp needs one direction per input, but got 3 for 2",
+            ("jvp needs one direction per input, but got 3 for 2\n  hint  pass v as a tuple of 2"),
         ),
         (
             ArgumentError,
             lambda: tgl.jvp(lambda x, y: x * y, (X, X), X),
-            "jvp needs one direction per input, but got 1 for 2",
+            ("jvp needs one direction per input, but got 1 for 2\n  hint  pass v as a tuple of 2"),
         ),
         (
             ShapeError,
@@ -182,7 +187,8 @@ def test_several_outputs_one_of_them_without_a_derivative():
             (
                 "jvp needs directions in the shapes of the inputs\n"
                 "  input  shape (2,), float64, cpu\n"
-                "  v      shape (3,), float64, cpu"
+                "  v      shape (3,), float64, cpu\n"
+                "  hint   v has one number for every element of the input"
             ),
         ),
         (
@@ -197,12 +203,20 @@ def test_several_outputs_one_of_them_without_a_derivative():
         (
             GradientError,
             lambda: tgl.vjp(lambda x: 3.0, X, X),
-            "vjp needs a function that returns a tensor or a tuple of them\n  returned  3.0",
+            (
+                "vjp needs a function that returns a tensor or a tuple of them\n"
+                "  returned  3.0\n"
+                "  hint      does it end with a return, and compute with tensors from its arguments to its "
+                "result?"
+            ),
         ),
         (
             GradientError,
             lambda: tgl.jacobian(lambda x: (x, x), X),
-            "jacobian needs a function that returns one tensor",
+            (
+                "jacobian needs a function that returns one tensor\n"
+                "  hint  take the Jacobian of each output: jacobian(lambda x: f(x)[0], x)"
+            ),
         ),
         (
             ArgumentError,
@@ -212,12 +226,20 @@ def test_several_outputs_one_of_them_without_a_derivative():
         (
             GradientError,
             lambda: tgl.hessian(lambda x: x * x, X),
-            "hessian needs a function with one output element\n  returned  shape (2,), float64, cpu",
+            (
+                "hessian needs a function with one output element\n"
+                "  returned  shape (2,), float64, cpu\n"
+                "  hint      sum or average what it returns, or use jacobian for a function with many outputs"
+            ),
         ),
         (
             GradientError,
             lambda: tgl.hvp(lambda x: x * x, X, X),
-            "hvp needs a function with one output element\n  returned  shape (2,), float64, cpu",
+            (
+                "hvp needs a function with one output element\n"
+                "  returned  shape (2,), float64, cpu\n"
+                "  hint      sum or average what it returns, or use jacobian for a function with many outputs"
+            ),
         ),
     ],
 )

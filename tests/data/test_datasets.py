@@ -62,7 +62,9 @@ def test_tensor_dataset_refuses(message):
     with pytest.raises(errors.ArgumentError) as caught:
         TensorDataset()
     assert message(caught) == (
-        "TensorDataset needs at least one array, but got none\n  at  test_datasets.py:N: TensorDataset()"
+        "TensorDataset needs at least one array, but got none\n"
+        "  at    test_datasets.py:N: TensorDataset()\n"
+        "  hint  pass inputs and targets: TensorDataset(x, y)"
     )
     with pytest.raises(errors.ShapeError) as caught:
         TensorDataset(X, Y[:5])
@@ -70,7 +72,8 @@ def test_tensor_dataset_refuses(message):
         "TensorDataset needs arrays of equal length, but got 6 != 5\n"
         "  array 0  shape (6, 2), float32, cpu\n"
         "  array 1  shape (5,), int64, cpu\n"
-        "  at       test_datasets.py:N: TensorDataset(X, Y[:5])"
+        "  at       test_datasets.py:N: TensorDataset(X, Y[:5])\n"
+        "  hint     the first axis counts the samples, of which every array has one row each"
     )
     with pytest.raises(errors.ShapeError) as caught:
         TensorDataset(X, np.array(3))
@@ -78,7 +81,8 @@ def test_tensor_dataset_refuses(message):
         "TensorDataset needs arrays with rows, but one has shape ()\n"
         "  array 0  shape (6, 2), float32, cpu\n"
         "  array 1  shape (), int64, cpu\n"
-        "  at       test_datasets.py:N: TensorDataset(X, np.array(3))"
+        "  at       test_datasets.py:N: TensorDataset(X, np.array(3))\n"
+        "  hint     a sample is a row: x.reshape(1, -1) has one"
     )
     with pytest.raises(errors.DTypeError) as caught:
         TensorDataset(X, [1, 2])
@@ -99,12 +103,18 @@ def test_a_subset_renumbers():
     assert Subset([1.0, 2.0, 3.0], np.array([2, 0])).get_batch([1, 0]).tolist() == [1.0, 3.0]
 
 
-@pytest.mark.parametrize("index", [6, -1])
-def test_subset_refuses_other_indices(message, index):
+def test_subset_refuses_other_indices(message):
     with pytest.raises(errors.IndexingError) as caught:
-        Subset(Y, [0, index])
+        Subset(Y, [0, 6])
     assert message(caught) == (
-        f"Subset needs indices from 0 to 5, but got {index}\n  at  test_datasets.py:N: Subset(Y, [0, index])"
+        "Subset needs indices from 0 to 5, but got 6\n  at  test_datasets.py:N: Subset(Y, [0, 6])"
+    )
+    with pytest.raises(errors.IndexingError) as caught:
+        Subset(Y, [0, -1])
+    assert message(caught) == (
+        "Subset needs indices from 0 to 5, but got -1\n"
+        "  at    test_datasets.py:N: Subset(Y, [0, -1])\n"
+        "  hint  counted from the end: 5"
     )
 
 
@@ -168,7 +178,19 @@ def test_random_split_refuses(message, lengths):
         random_split(range(10), lengths)
     assert message(caught) == (
         f"random_split needs sizes that add up to 10 or fractions that add up to 1, but got {lengths}\n"
-        "  at  test_datasets.py:N: random_split(range(10), lengths)"
+        "  at    test_datasets.py:N: random_split(range(10), lengths)\n"
+        "  hint  the last size may be computed: [n, 10 - n]"
+    )
+
+
+def test_random_split_refuses_one_number(message):
+    with pytest.raises(errors.DTypeError) as caught:
+        random_split(range(10), 8)
+    assert message(caught) == (
+        "random_split needs a list of sizes or fractions\n"
+        "  lengths  8\n"
+        "  at       test_datasets.py:N: random_split(range(10), 8)\n"
+        "  hint     pass both parts: [8, ...]"
     )
 
 
@@ -240,7 +262,8 @@ def test_batch_sampler_refuses_empty_batches(message):
         BatchSampler([1], 0)
     assert message(caught) == (
         "BatchSampler needs batch_size to be an integer of at least 1, but got 0\n"
-        "  at  test_datasets.py:N: BatchSampler([1], 0)"
+        "  at    test_datasets.py:N: BatchSampler([1], 0)\n"
+        "  hint  it is the number of samples per batch; len(dataset) puts all into one"
     )
 
 
@@ -300,7 +323,9 @@ def test_collation_refuses_an_empty_list(message):
     with pytest.raises(errors.ArgumentError) as caught:
         default_collate([])
     assert message(caught) == (
-        "default_collate needs at least one sample, but got none\n  at  test_datasets.py:N: default_collate([])"
+        "default_collate needs at least one sample, but got none\n"
+        "  at    test_datasets.py:N: default_collate([])\n"
+        "  hint  leave empty batches out"
     )
 
 
@@ -321,19 +346,19 @@ MISFITS = {
         [(1, 2), (1, 2, 3)],
         errors.ArgumentError,
         "one structure for sample, but got tuple of 2 in sample 0 and tuple of 3 in sample 1",
-        "",
+        "\n  hint  give every sample the same parts, or pass collate_fn to form the batches yourself",
     ),
     "keys": (
         [{"a": 1}, {"a": 1}, {"b": 1}],
         errors.ArgumentError,
         "one structure for sample, but got [\"'a'\"] in sample 0 and [\"'b'\"] in sample 2",
-        "",
+        "\n  hint  give every sample the same parts, or pass collate_fn to form the batches yourself",
     ),
     "kinds": (
         [[1], {"a": 1}],
         errors.ArgumentError,
         "one structure for sample, but got list of 1 in sample 0 and dict in sample 1",
-        "",
+        "\n  hint  give every sample the same parts, or pass collate_fn to form the batches yourself",
     ),
 }
 

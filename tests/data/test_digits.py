@@ -78,5 +78,6 @@ def test_flat_refuses_integers(message):
         digits.flat("uint8")
     assert message(caught) == (
         "DigitData.flat needs a float dtype for the range 0 to 1, but got uint8\n"
-        '  at  test_digits.py:N: digits.flat("uint8")'
+        '  at    test_digits.py:N: digits.flat("uint8")\n'
+        '  hint  dtype="float32" is the default; the images themselves are integers from 0 to 255'
     )

@@ -170,16 +170,16 @@ REFUSED = {
     "batch_size 0": (
         {"batch_size": 0},
         "batch_size to be an integer of at least 1, but got 0",
-        "",
+        "it is the number of samples per batch; len(dataset) puts all into one",
     ),
     "batch_size 1.5": (
         {"batch_size": 1.5},
         "batch_size to be an integer of at least 1, but got 1.5",
-        "",
+        "it is the number of samples per batch; len(dataset) puts all into one",
     ),
     "seed": ({"seed": -1}, "seed to be an integer of at least 0, but got -1", ""),
     "prefetch": ({"prefetch": -2}, "prefetch to be an integer of at least 0, but got -2", ""),
-    "empty": ({"dataset": []}, "at least one sample, but the dataset is empty", ""),
+    "empty": ({"dataset": []}, "at least one sample, but the dataset is empty", "was everything filtered out?"),
     "sampler and shuffle": (
         {"sampler": [1], "shuffle": True},
         "either sampler or shuffle=True, but got both",
@@ -218,17 +218,26 @@ def test_bad_arguments_are_refused(message, arguments, need, hint):
 
 
 WRONG_KINDS = [
-    ({"sampler": 5}, "sampler to be iterable, but got 5"),
-    ({"batch_sampler": 5}, "batch_sampler to be iterable, but got 5"),
-    ({"collate_fn": 5}, "collate_fn to be a function, but got 5"),
+    (
+        {"sampler": 5},
+        "sampler to be iterable, but got 5",
+        "pass sampler=RandomSampler(dataset), or a list of sample numbers",
+    ),
+    (
+        {"batch_sampler": 5},
+        "batch_sampler to be iterable, but got 5",
+        "pass a list with a list of sample numbers for every batch",
+    ),
+    ({"collate_fn": 5}, "collate_fn to be a function, but got 5", "it is called with a list of samples"),
 ]
 
 
-@pytest.mark.parametrize("arguments, need", WRONG_KINDS)
-def test_arguments_of_the_wrong_kind_are_refused_at_construction(message, arguments, need):
+@pytest.mark.parametrize("arguments, need, hint", WRONG_KINDS)
+def test_arguments_of_the_wrong_kind_are_refused_at_construction(message, arguments, need, hint):
     with pytest.raises(errors.DTypeError) as caught:
         DataLoader(DATA, **arguments)
-    assert message(caught) == f"DataLoader needs {need}\n  at  test_loader.py:N: DataLoader(DATA, **arguments)"
+    line = "test_loader.py:N: DataLoader(DATA, **arguments)"
+    assert message(caught) == f"DataLoader needs {need}\n  at    {line}\n  hint  {hint}"
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -249,7 +258,9 @@ def test_a_batch_sampler_without_batches_is_refused(message):
     with pytest.raises(errors.DTypeError) as caught:
         list(loader)
     assert message(caught) == (
-        "DataLoader needs lists of sample numbers, but batch_sampler gave 0\n  at  test_loader.py:N: list(loader)"
+        "DataLoader needs lists of sample numbers, but batch_sampler gave 0\n"
+        "  at    test_loader.py:N: list(loader)\n"
+        "  hint  single sample numbers go into sampler="
     )
 
 
@@ -277,7 +288,9 @@ def test_a_sampler_out_of_range_is_blamed(message, dataset, prefetch):
     with pytest.raises(errors.IndexingError) as caught:
         list(loader)
     assert message(caught) == (
-        "DataLoader needs sample numbers below 10, but the sampler gave 10\n  at  test_loader.py:N: list(loader)"
+        "DataLoader needs sample numbers below 10, but the sampler gave 10\n"
+        "  at    test_loader.py:N: list(loader)\n"
+        "  hint  was the sampler made for another dataset?"
     )
 
 
@@ -298,7 +311,8 @@ def test_a_foreign_or_bad_state_is_refused_and_changes_nothing(message):
         loader.load_state_dict({"epoch": 1, "lr": 2})
     assert message(caught) == (
         "DataLoader.load_state_dict needs the one key 'epoch', but got ['epoch', 'lr']\n"
-        '  at  test_loader.py:N: loader.load_state_dict({"epoch": 1, "lr": 2})'
+        '  at    test_loader.py:N: loader.load_state_dict({"epoch": 1, "lr": 2})\n'
+        "  hint  was it saved by a DataLoader?"
     )
     with pytest.raises(errors.ArgumentError) as caught:
         loader.load_state_dict({"epoch": -1})

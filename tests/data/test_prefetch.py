@@ -134,4 +134,4 @@ def test_an_error_of_the_package_in_the_users_dataset_keeps_the_users_line(messa
 
     with pytest.raises(errors.ArgumentError) as caught:
         list(DataLoader(Wrong(), prefetch=1))
-    assert message(caught).endswith("at  test_prefetch.py:N: return TensorDataset()")
+    assert "\n  at    test_prefetch.py:N: return TensorDataset()\n" in message(caught)

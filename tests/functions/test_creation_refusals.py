@@ -16,13 +16,13 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a keyword of another dialect",
         lambda: tgl.sum(Tensor([1.0]), dim=0),
         errors.KeywordError,
-        ("sum has no argument 'dim'; it has x, axis, keepdims\n  hint  say axis= instead of dim="),
+        ("sum has no argument 'dim'; it has x, axis, keepdims, dtype\n  hint  say axis= instead of dim="),
     ),
     (
         "another keyword of another dialect",
         lambda: tgl.sum(Tensor([1.0]), 0, keepdim=True),
         errors.KeywordError,
-        ("sum has no argument 'keepdim'; it has x, axis, keepdims\n  hint  say keepdims= instead of keepdim="),
+        ("sum has no argument 'keepdim'; it has x, axis, keepdims, dtype\n  hint  say keepdims= instead of keepdim="),
     ),
     (
         "size for shape",
@@ -43,19 +43,23 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a negative size",
         lambda: tgl.zeros((2, -1)),
         errors.ShapeError,
-        "zeros needs sizes of at least 0, but got shape (2, -1)",
+        ("zeros needs sizes of at least 0, but got shape (2, -1)\n  hint  -1 stands for what is left in reshape only"),
     ),
     (
         "a size that is no integer",
         lambda: tgl.zeros(2.0),
         errors.DTypeError,
-        ("zeros needs integers as shape\n  shape  2.0"),
+        (
+            "zeros needs integers as shape\n"
+            "  shape  2.0\n"
+            "  hint   n // 2 is a whole number, n / 2 is none; int(n) makes one"
+        ),
     ),
     (
         "no shape",
         lambda: tgl.ones(None),
         errors.DTypeError,
-        ("ones needs integers as shape\n  shape  None"),
+        ("ones needs integers as shape\n  shape  None\n  hint   such as shape=(2, 3)"),
     ),
     (
         "sizes without a tuple",
@@ -67,7 +71,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an element type that does not exist",
         lambda: tgl.zeros(2, "float33"),
         errors.DTypeError,
-        "dtype needs the name of an element type, but got 'float33'",
+        ("dtype needs the name of an element type, but got 'float33'\n  hint  \"float32\""),
     ),
     (
         "an element type that is not supported",
@@ -75,7 +79,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         errors.DTypeError,
         (
             "dtype needs one of bool, int8..int64, uint8..uint64, float16..float64, complex64, complex128, "
-            "but got datetime64"
+            "but got datetime64\n"
+            '  hint  such as "float32", "int64" or "bool"'
         ),
     ),
     (
@@ -98,13 +103,17 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "another device",
         lambda: tgl.zeros(2, device="cuda"),
         errors.DeviceError,
-        ('zeros knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu"'),
+        ('zeros knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "a fill value that is no number",
         lambda: tgl.full(2, None),
         errors.DTypeError,
-        ("full needs numbers, but got None\n  fill_value  None"),
+        (
+            "full needs numbers, but got None\n"
+            "  fill_value  None\n"
+            "  hint        a function gives None where it does not return anything"
+        ),
     ),
     (
         "a fill value of another shape",
@@ -116,19 +125,19 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "zeros like a word",
         lambda: tgl.zeros_like("abc"),
         errors.DTypeError,
-        ("zeros_like needs numbers, but got 'abc'\n  x   'abc'"),
+        ("zeros_like needs numbers, but got 'abc'\n  x     'abc'\n  hint  float(text) reads a number from a text"),
     ),
     (
         "no step",
         lambda: tgl.arange(0, 5, 0),
         errors.ArgumentError,
-        "arange needs a step other than 0",
+        ("arange needs a step other than 0\n  hint  linspace(start, stop, num) takes a number of points"),
     ),
     (
         "a bound that is no number",
         lambda: tgl.arange("a"),
         errors.DTypeError,
-        ("arange needs a number as stop\n  stop  'a'"),
+        ("arange needs a number as stop\n  stop  'a'\n  hint  float(text) reads a number from a text"),
     ),
     (
         "a bound with several elements",
@@ -146,7 +155,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a matrix of negative size",
         lambda: tgl.eye(-1),
         errors.ShapeError,
-        "eye needs sizes of at least 0, but got shape (-1, -1)",
+        ("eye needs sizes of at least 0, but got shape (-1, -1)\n  hint  -1 stands for what is left in reshape only"),
     ),
     (
         "memory that cannot be shared",
@@ -162,13 +171,16 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a negative seed",
         lambda: tgl.manual_seed(-1),
         errors.ArgumentError,
-        "manual_seed needs a seed from 0 to 2^64 - 1, but got -1",
+        (
+            "manual_seed needs a seed from 0 to 2^64 - 1, but got -1\n"
+            "  hint  any such number will do; the same one gives the same numbers again"
+        ),
     ),
     (
         "a seed that is no integer",
         lambda: tgl.manual_seed(1.5),
         errors.DTypeError,
-        ("manual_seed needs an integer as seed\n  seed  1.5"),
+        ("manual_seed needs an integer as seed\n  seed  1.5\n  hint  int(value) cuts off the fraction"),
     ),
     (
         "a state without a counter",
@@ -192,7 +204,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an empty interval",
         lambda: tgl.random.uniform((2,), 2, 1),
         errors.ArgumentError,
-        "uniform needs finite low <= high, but got 2 and 1",
+        ("uniform needs finite low <= high, but got 2 and 1\n  hint  exchange the two"),
     ),
     (
         "an interval without an end",
@@ -204,7 +216,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an interval from a word",
         lambda: tgl.random.uniform(2, "a"),
         errors.DTypeError,
-        ("uniform needs a number as low\n  low  'a'"),
+        ("uniform needs a number as low\n  low   'a'\n  hint  float(text) reads a number from a text"),
     ),
     (
         "uniform integers",
@@ -216,13 +228,16 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a uniform tensor of negative size",
         lambda: tgl.random.uniform(-1),
         errors.ShapeError,
-        "uniform needs sizes of at least 0, but got shape (-1,)",
+        ("uniform needs sizes of at least 0, but got shape (-1,)\n  hint  -1 stands for what is left in reshape only"),
     ),
     (
         "a negative standard deviation",
         lambda: tgl.random.normal(2, std=-1),
         errors.ArgumentError,
-        "normal needs a finite std of at least 0, but got -1",
+        (
+            "normal needs a finite std of at least 0, but got -1\n"
+            "  hint  the sign does not matter for a spread: abs(value)"
+        ),
     ),
     (
         "a standard deviation that is no number",
@@ -234,7 +249,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a mean that is no number",
         lambda: tgl.random.normal(2, "a"),
         errors.DTypeError,
-        ("normal needs a number as mean\n  mean  'a'"),
+        ("normal needs a number as mean\n  mean  'a'\n  hint  float(text) reads a number from a text"),
     ),
     (
         "normal integers",
@@ -255,7 +270,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a range that ends between integers",
         lambda: tgl.random.integers(0, 1.5),
         errors.DTypeError,
-        ("integers needs an integer as high\n  high  1.5"),
+        ("integers needs an integer as high\n  high  1.5\n  hint  int(value) cuts off the fraction"),
     ),
     (
         "a range beyond int64",
@@ -273,13 +288,13 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a permutation of fewer than nothing",
         lambda: tgl.random.permutation(-1),
         errors.ArgumentError,
-        "permutation needs n of at least 0, but got -1",
+        ("permutation needs n of at least 0, but got -1\n  hint  it is the number of elements"),
     ),
     (
         "a permutation of a fraction",
         lambda: tgl.random.permutation(1.5),
         errors.DTypeError,
-        ("permutation needs an integer as n\n  n   1.5"),
+        ("permutation needs an integer as n\n  n     1.5\n  hint  int(value) cuts off the fraction"),
     ),
 ]
 

@@ -26,14 +26,19 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
             "getitem needs integers, bools or slices as index\n"
             "  x      shape (2, 3), float32, cpu\n"
             "  index  1.0\n"
-            "  hint   compare or convert with astype to get bools or integers"
+            "  hint   n // 2 is a whole number, n / 2 is none; int(n) makes one"
         ),
     ),
     (
         "a word as index",
         lambda: X["a"],
         errors.DTypeError,
-        ("getitem needs integers, bools or slices as index\n  x      shape (2, 3), float32, cpu\n  index  'a'"),
+        (
+            "getitem needs integers, bools or slices as index\n"
+            "  x      shape (2, 3), float32, cpu\n"
+            "  index  'a'\n"
+            "  hint   elements are counted, not named: 0 is the first, -1 the last"
+        ),
     ),
     (
         "floats as index",
@@ -53,7 +58,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "getitem needs lists of equal lengths in an index\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  [[0], [1, 2]]"
+            "  index  [[0], [1, 2]]\n"
+            "  hint   one list per axis: x[[0, 1], [2, 3]]"
         ),
     ),
     (
@@ -61,9 +67,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[5],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: index 5 is out of bounds for axis 0 with size 2\n"
+            "getitem got index 5, but axis 0 has 2 elements\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  5"
+            "  index  5\n"
+            "  hint   indices go from 0 to 1, or from -2 to -1 from the end"
         ),
     ),
     (
@@ -71,10 +78,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[0, 0, 0],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: too many indices for array: array is 2-dimensional, "
-            "but 3 were indexed\n"
+            "getitem got indices for 3 axes, but there are 2 axes\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  (0, 0, 0)"
+            "  index  (0, 0, 0)\n"
+            "  hint   2 indices reach a single element"
         ),
     ),
     (
@@ -82,10 +89,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[Tensor([True, False, True])],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: boolean index did not match indexed array along axis "
-            "0; size of axis is 2 but size of corresponding boolean axis is 3\n"
+            "getitem needs a mask of shape (2,), but it has shape (3,)\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  shape (3,), bool, cpu"
+            "  index  shape (3,), bool, cpu\n"
+            "  hint   a mask has one value per element of what it is for: that of x > 0 fits x"
         ),
     ),
     (
@@ -93,9 +100,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[..., ...],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: an index can only have a single ellipsis ('...')\n"
+            "getitem needs at most one '...' in an index\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  (Ellipsis, Ellipsis)"
+            "  index  (Ellipsis, Ellipsis)\n"
+            "  hint   x[..., 0, :] says ':' for every further axis"
         ),
     ),
     (
@@ -103,10 +111,11 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[[0, 1], [0, 1, 2]],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: shape mismatch: indexing arrays could not be broadcast "
-            "together with shapes (2,) (3,)\n"
+            "getitem needs indices that broadcast together, but they have shapes (2,) and (3,)\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  ([0, 1], [0, 1, 2])"
+            "  index  ([0, 1], [0, 1, 2])\n"
+            "  hint   they pick elements one by one; all rows and all columns of a block are x[rows][:, "
+            "columns]"
         ),
     ),
     (
@@ -114,23 +123,27 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: X[1.0:2],
         errors.IndexingError,
         (
-            "getitem got an index that does not fit: slice indices must be integers or None or have an "
-            "__index__ method\n"
+            "getitem needs whole numbers in a slice\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  slice(1.0, 2, None)"
+            "  index  slice(1.0, 2, None)\n"
+            "  hint   n // 2 is a whole number, n / 2 is none; int(n) makes one"
         ),
     ),
     (
         "an element of nothing",
         lambda: tgl.getitem(None, 0),
         errors.DTypeError,
-        ("getitem needs numbers, but got None\n  x   None"),
+        (
+            "getitem needs numbers, but got None\n"
+            "  x     None\n"
+            "  hint  a function gives None where it does not return anything"
+        ),
     ),
     (
         "values that are no numbers",
         lambda: tgl.setitem(X, "a", 0),
         errors.DTypeError,
-        ("setitem needs numbers, but got 'a'\n  values  'a'"),
+        ("setitem needs numbers, but got 'a'\n  values  'a'\n  hint    float(text) reads a number from a text"),
     ),
     (
         "complex values among floats",
@@ -139,14 +152,20 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "setitem cannot put complex numbers into float32\n"
             "  x       shape (2, 3), float32, cpu\n"
-            "  values  shape (2,), complex64, cpu"
+            "  values  shape (2,), complex64, cpu\n"
+            "  hint    take real(values), imag(values) or abs(values)"
         ),
     ),
     (
         "a value that does not fit",
         lambda: tgl.setitem(Tensor([1, 2], dtype="int8"), 300, 0),
         errors.ArgumentError,
-        ("setitem needs a number that int8 can hold\n  x       shape (2,), int8, cpu\n  values  300"),
+        (
+            "setitem needs a number that int8 can hold\n"
+            "  x       shape (2,), int8, cpu\n"
+            "  values  300\n"
+            "  hint    convert x with astype first"
+        ),
     ),
     (
         "a leaf that is written while recording",
@@ -183,16 +202,17 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: add_at(Tensor([1.0, 2.0]), Tensor([0, 3]), (3,)),
         errors.IndexingError,
         (
-            "add_at got an index that does not fit: index 3 is out of bounds for axis 0 with size 3\n"
+            "add_at got index 3, but axis 0 has 3 elements\n"
             "  x      shape (2,), float32, cpu\n"
-            "  index  shape (2,), int64, cpu"
+            "  index  shape (2,), int64, cpu\n"
+            "  hint   indices go from 0 to 2, or from -3 to -1 from the end"
         ),
     ),
     (
         "a negative size to add into",
         lambda: add_at(Tensor([1.0, 2.0]), Tensor([0, 1]), (-3,)),
         errors.ShapeError,
-        "add_at needs sizes of at least 0, but got shape (-3,)",
+        ("add_at needs sizes of at least 0, but got shape (-3,)\n  hint  a size is a number of elements"),
     ),
     (
         "taking at fractions",
@@ -212,7 +232,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "take_along_axis got index 3, but the axis has 3 elements\n"
             "  x        shape (2, 3), float32, cpu\n"
-            "  indices  shape (1, 1), int64, cpu"
+            "  indices  shape (1, 1), int64, cpu\n"
+            "  hint     indices go from 0 to 2, or from -3 to -1 from the end"
         ),
     ),
     (
@@ -222,7 +243,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "take_along_axis got index -4, but the axis has 3 elements\n"
             "  x        shape (2, 3), float32, cpu\n"
-            "  indices  shape (1, 1), int64, cpu"
+            "  indices  shape (1, 1), int64, cpu\n"
+            "  hint     indices go from 0 to 2, or from -3 to -1 from the end"
         ),
     ),
     (
@@ -240,7 +262,11 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "taking along no axis",
         lambda: tgl.take_along_axis(X, Tensor([[0]]), 2),
         errors.AxisError,
-        ("take_along_axis got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "take_along_axis got axis 2, but the array has axes -2 to 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "putting with too few axes",
@@ -276,31 +302,43 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "putting along no axis",
         lambda: add_along_axis(Tensor(1.0), Tensor(0), (), 0),
         errors.AxisError,
-        "add_along_axis got axis 0, but the result has no axes (it is 0-d)",
+        ("add_along_axis got axis 0, but the result has no axes (it is 0-d)\n  hint  x.reshape(1) has one axis"),
     ),
     (
         "more than there are",
         lambda: tgl.topk(X, 4),
         errors.ArgumentError,
-        ("topk needs k from 0 to 3, the size of axis 1, but got 4\n  x   shape (2, 3), float32, cpu"),
+        (
+            "topk needs k from 0 to 3, the size of axis 1, but got 4\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  min(k, x.shape[1]) takes what there is"
+        ),
     ),
     (
         "a fraction of elements",
         lambda: tgl.topk(X, 1.5),
         errors.DTypeError,
-        ("topk needs an integer as k\n  k   1.5"),
+        ("topk needs an integer as k\n  k     1.5\n  hint  int(value) cuts off the fraction"),
     ),
     (
         "the largest along no axis",
         lambda: tgl.topk(X, 1, 3),
         errors.AxisError,
-        ("topk got axis 3, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "topk got axis 3, but the array has axes -2 to 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "the largest of a number",
         lambda: tgl.topk(Tensor(1.0), 1),
         errors.AxisError,
-        ("topk got axis -1, but the array has no axes (it is 0-d)\n  x   shape (), float32, cpu"),
+        (
+            "topk got axis -1, but the array has no axes (it is 0-d)\n"
+            "  x     shape (), float32, cpu\n"
+            "  hint  x.reshape(1) has one axis"
+        ),
     ),
 ]
 

@@ -24,7 +24,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an unknown reduction",
         lambda: tgl.cross_entropy(X, I, reduction="avg"),
         errors.ArgumentError,
-        'cross_entropy needs reduction "mean", "sum" or "none", but got \'avg\'',
+        (
+            'cross_entropy needs reduction "mean", "sum" or "none", but got \'avg\'\n'
+            '  hint  "mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
+        ),
     ),
     (
         "too much smoothing",
@@ -33,7 +36,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs label_smoothing from 0 to 1, but got 2\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2,), int64, cpu"
+            "  target  shape (2,), int64, cpu\n"
+            "  hint    it is the share of the target that goes to all classes, such as 0.1"
         ),
     ),
     (
@@ -43,7 +47,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "mse_loss needs numbers as targets, but the target holds NaN\n"
             "  input   shape (2,), float32, cpu\n"
-            "  target  shape (2,), float32, cpu"
+            "  target  shape (2,), float32, cpu\n"
+            "  hint    fill or leave out the gaps of the data: tgl.isnan(target) finds them"
         ),
     ),
     (
@@ -53,7 +58,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy has an ignore_index for class numbers only, but got 1 with probabilities\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2, 3), float32, cpu"
+            "  target  shape (2, 3), float32, cpu\n"
+            "  hint    leave it out, or pass class numbers: target.argmax(1)"
         ),
     ),
     (
@@ -74,7 +80,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "binary_cross_entropy_with_logits needs a weight that broadcasts to the shape of input\n"
             "  input   shape (1,), float32, cpu\n"
-            "  weight  shape (2, 1), float32, cpu"
+            "  weight  shape (2, 1), float32, cpu\n"
+            "  hint    the shape of input is (1,)"
         ),
     ),
     (
@@ -84,7 +91,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs logits in the shape (N, C) or (N, C, ...)\n"
             "  input   shape (), float32, cpu\n"
-            "  target  shape (), int64, cpu"
+            "  target  shape (), int64, cpu\n"
+            "  hint    one row of scores per sample, one column per class"
         ),
     ),
     (
@@ -94,7 +102,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs at least one sample to take the mean of\n"
             "  input   shape (0, 3), float32, cpu\n"
-            "  target  shape (0,), int64, cpu"
+            "  target  shape (0,), int64, cpu\n"
+            '  hint    leave out empty batches, or take reduction="sum", which is 0 for them'
         ),
     ),
     (
@@ -126,7 +135,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs a target of shape (2,)\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (3,), int64, cpu"
+            "  target  shape (3,), int64, cpu\n"
+            "  hint    there are 2 rows of logits, and each needs one class number"
         ),
     ),
     (
@@ -147,7 +157,9 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs class numbers from 0 to 2, but got 3\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2,), int64, cpu"
+            "  target  shape (2,), int64, cpu\n"
+            "  hint    classes are counted from 0, and the last layer needs as many outputs as there are "
+            "classes"
         ),
     ),
     (
@@ -157,14 +169,19 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs a sample that is not ignored to take the mean of\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2,), int64, cpu"
+            "  target  shape (2,), int64, cpu\n"
+            '  hint    leave such batches out, or take reduction="sum"; ignored is class -100'
         ),
     ),
     (
         "weights for other classes",
         lambda: tgl.cross_entropy(X, I, Tensor([1.0])),
         errors.ShapeError,
-        ("cross_entropy needs one weight per class, shape (3,)\n  weight  shape (1,), float32, cpu"),
+        (
+            "cross_entropy needs one weight per class, shape (3,)\n"
+            "  weight  shape (1,), float32, cpu\n"
+            '  hint    weights of single samples are multiplied with the losses of reduction="none"'
+        ),
     ),
     (
         "probabilities that are NaN",
@@ -173,7 +190,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs numbers as targets, but the target holds NaN\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2, 3), float32, cpu"
+            "  target  shape (2, 3), float32, cpu\n"
+            "  hint    fill or leave out the gaps of the data: tgl.isnan(target) finds them"
         ),
     ),
     (
@@ -183,20 +201,25 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "cross_entropy needs at least one sample to take the mean of\n"
             "  input   shape (0, 3), float32, cpu\n"
-            "  target  shape (0, 3), float32, cpu"
+            "  target  shape (0, 3), float32, cpu\n"
+            '  hint    leave out empty batches, or take reduction="sum", which is 0 for them'
         ),
     ),
     (
         "complex logits",
         lambda: tgl.cross_entropy(C, I),
         errors.DTypeError,
-        ("cross_entropy needs real numbers\n  input  shape (2,), complex64, cpu"),
+        (
+            "cross_entropy needs real numbers\n"
+            "  input  shape (2,), complex64, cpu\n"
+            "  hint   take real(input), imag(input) or abs(input)"
+        ),
     ),
     (
         "a target that is a word",
         lambda: tgl.cross_entropy(X, "ab"),
         errors.DTypeError,
-        ("cross_entropy needs numbers, but got 'ab'\n  target  'ab'"),
+        ("cross_entropy needs numbers, but got 'ab'\n  target  'ab'\n  hint    float(text) reads a number from a text"),
     ),
     (
         "log-probabilities without classes",
@@ -205,7 +228,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "nll_loss needs input in the shape (N, C) or (N, C, ...)\n"
             "  input   shape (), float32, cpu\n"
-            "  target  shape (), int64, cpu"
+            "  target  shape (), int64, cpu\n"
+            "  hint    one row of scores per sample, one column per class"
         ),
     ),
     (
@@ -215,7 +239,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "nll_loss needs input in the shape (N, C) or (N, C, ...)\n"
             "  input   shape (2, 0), float32, cpu\n"
-            "  target  shape (2,), int64, cpu"
+            "  target  shape (2,), int64, cpu\n"
+            "  hint    one row of scores per sample, one column per class"
         ),
     ),
     (
@@ -225,7 +250,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "nll_loss needs at least one sample to take the mean of\n"
             "  input   shape (0, 3), float32, cpu\n"
-            "  target  shape (0,), int64, cpu"
+            "  target  shape (0,), int64, cpu\n"
+            '  hint    leave out empty batches, or take reduction="sum", which is 0 for them'
         ),
     ),
     (
@@ -235,7 +261,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "mse_loss needs input and target of one shape\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2, 2), float32, cpu"
+            "  target  shape (2, 2), float32, cpu\n"
+            "  hint    each prediction needs a target of its own: broadcast_to makes a target larger"
         ),
     ),
     (
@@ -246,7 +273,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
             "mse_loss needs input and target of one shape\n"
             "  input   shape (2, 1), float32, cpu\n"
             "  target  shape (2,), float32, cpu\n"
-            "  hint    the shapes differ in axes of size 1: see squeeze and expand_dims"
+            "  hint    they differ in axes of size 1 only: target.reshape((2, 1))"
         ),
     ),
     (
@@ -256,26 +283,40 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "l1_loss needs at least one element to take the mean of\n"
             "  input   shape (0,), float32, cpu\n"
-            "  target  shape (0,), float32, cpu"
+            "  target  shape (0,), float32, cpu\n"
+            '  hint    leave out empty batches, or take reduction="sum", which is 0 for them'
         ),
     ),
     (
         "complex targets",
         lambda: tgl.mse_loss(LEAF, C),
         errors.DTypeError,
-        ("mse_loss needs real numbers\n  input   shape (2,), float32, cpu\n  target  shape (2,), complex64, cpu"),
+        (
+            "mse_loss needs real numbers\n"
+            "  input   shape (2,), float32, cpu\n"
+            "  target  shape (2,), complex64, cpu\n"
+            "  hint    take real(target), imag(target) or abs(target)"
+        ),
     ),
     (
         "complex predictions",
         lambda: tgl.mse_loss(C, LEAF),
         errors.DTypeError,
-        ("mse_loss needs real numbers\n  input  shape (2,), complex64, cpu"),
+        (
+            "mse_loss needs real numbers\n"
+            "  input  shape (2,), complex64, cpu\n"
+            "  hint   take real(input), imag(input) or abs(input)"
+        ),
     ),
     (
         "no target",
         lambda: tgl.mse_loss(X, None),
         errors.DTypeError,
-        ("mse_loss needs numbers, but got None\n  target  None"),
+        (
+            "mse_loss needs numbers, but got None\n"
+            "  target  None\n"
+            "  hint    a function gives None where it does not return anything"
+        ),
     ),
     (
         "a threshold of zero",
@@ -284,14 +325,15 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "huber_loss needs delta > 0, but got 0\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  target  shape (2, 3), float32, cpu"
+            "  target  shape (2, 3), float32, cpu\n"
+            "  hint    it is the distance at which squares turn into absolute values, such as 1.0"
         ),
     ),
     (
         "a threshold that is a word",
         lambda: tgl.huber_loss(X, X, delta="a"),
         errors.DTypeError,
-        ("huber_loss needs a number as delta\n  delta  'a'"),
+        ("huber_loss needs a number as delta\n  delta  'a'\n  hint   float(text) reads a number from a text"),
     ),
     (
         "a weight that does not broadcast",
@@ -300,7 +342,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "binary_cross_entropy_with_logits needs a weight that broadcasts to the shape of input\n"
             "  input   shape (2, 3), float32, cpu\n"
-            "  weight  shape (2,), float32, cpu"
+            "  weight  shape (2,), float32, cpu\n"
+            "  hint    the shape of input is (2, 3)"
         ),
     ),
     (
@@ -310,7 +353,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "binary_cross_entropy_with_logits needs a pos_weight that broadcasts to the shape of input\n"
             "  input       shape (2, 3), float32, cpu\n"
-            "  pos_weight  shape (2,), float32, cpu"
+            "  pos_weight  shape (2,), float32, cpu\n"
+            "  hint        the shape of input is (2, 3)"
         ),
     ),
 ]

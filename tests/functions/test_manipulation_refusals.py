@@ -31,79 +31,123 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an element type that is none",
         lambda: X.astype("foo"),
         errors.DTypeError,
-        "dtype needs the name of an element type, but got 'foo'",
+        ('dtype needs the name of an element type, but got \'foo\'\n  hint  such as "float32", "int64" or "bool"'),
     ),
     (
         "another number of elements",
         lambda: tgl.reshape(X, (4, 2)),
         errors.ShapeError,
-        ("reshape cannot make shape (4, 2) of 6 elements\n  x   shape (2, 3), float32, cpu"),
+        (
+            "reshape cannot make shape (4, 2) of 6 elements\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  (-1, 2) fits: -1 stands for what is left, 3"
+        ),
     ),
     (
         "a size that does not divide",
         lambda: tgl.reshape(X, (4, -1)),
         errors.ShapeError,
-        ("reshape cannot make shape (4, -1) of 6 elements\n  x   shape (2, 3), float32, cpu"),
+        (
+            "reshape cannot make shape (4, -1) of 6 elements\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  the product of the sizes is the number of elements"
+        ),
     ),
     (
         "elements out of nothing",
         lambda: tgl.reshape(X, (0, -1)),
         errors.ShapeError,
-        ("reshape cannot make shape (0, -1) of 6 elements\n  x   shape (2, 3), float32, cpu"),
+        (
+            "reshape cannot make shape (0, -1) of 6 elements\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  the product of the sizes is the number of elements"
+        ),
     ),
     (
         "two unknown sizes",
         lambda: tgl.reshape(X, (-1, -1)),
         errors.ShapeError,
-        ("reshape needs sizes of at least 0 and at most one -1, but got (-1, -1)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "reshape needs sizes of at least 0 and at most one -1, but got (-1, -1)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  one -1 stands for what is left"
+        ),
     ),
     (
         "a size below minus one",
         lambda: tgl.reshape(X, (-2, -3)),
         errors.ShapeError,
-        ("reshape needs sizes of at least 0 and at most one -1, but got (-2, -3)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "reshape needs sizes of at least 0 and at most one -1, but got (-2, -3)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  one -1 stands for what is left"
+        ),
     ),
     (
         "a shape of fractions",
         lambda: tgl.reshape(X, (2.0, 3)),
         errors.DTypeError,
-        ("reshape needs integers as shape\n  shape  (2.0, 3)"),
+        (
+            "reshape needs integers as shape\n"
+            "  shape  (2.0, 3)\n"
+            "  hint   n // 2 is a whole number, n / 2 is none; int(n) makes one"
+        ),
     ),
     (
         "axes in the wrong order",
         lambda: tgl.flatten(X, 1, 0),
         errors.AxisError,
-        ("flatten needs start_axis before end_axis, but got 1 and 0\n  x   shape (2, 3), float32, cpu"),
+        (
+            "flatten needs start_axis before end_axis, but got 1 and 0\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  exchange them"
+        ),
     ),
     (
         "an axis that is not there",
         lambda: tgl.flatten(X, 2),
         errors.AxisError,
-        ("flatten got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "flatten got axis 2, but the array has axes -2 to 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "an axis twice",
         lambda: tgl.permute_dims(X, (0, 0)),
         errors.AxisError,
-        ("permute_dims needs every axis once, but got (0, 0)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "permute_dims needs every axis once, but got (0, 0)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  all 2 axes are named, also those that stay: (1, 0) turns them round"
+        ),
     ),
     (
         "an axis left out",
         lambda: X.permute_dims(1),
         errors.AxisError,
-        ("permute_dims needs every axis once, but got (1,)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "permute_dims needs every axis once, but got (1,)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  all 2 axes are named, also those that stay: (1, 0) turns them round"
+        ),
     ),
     (
         "an order of axes that is none",
         lambda: tgl.permute_dims(X, "ab"),
         errors.DTypeError,
-        ("permute_dims needs integers as axes\n  axes  'ab'"),
+        ("permute_dims needs integers as axes\n  axes  'ab'\n  hint  such as axes=(0, 1)"),
     ),
     (
         "the transpose of a vector",
         lambda: tgl.matrix_transpose(Tensor([1.0])),
         errors.ShapeError,
-        ("matrix_transpose needs at least 2 axes\n  x   shape (1,), float32, cpu"),
+        (
+            "matrix_transpose needs at least 2 axes\n"
+            "  x     shape (1,), float32, cpu\n"
+            "  hint  a row is x.reshape(1, -1), a column x.reshape(-1, 1)"
+        ),
     ),
     (
         "the T of a vector",
@@ -112,32 +156,43 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "T needs a matrix\n"
             "  tensor  shape (1,), float32, cpu\n"
-            "  hint    use .mT for batches of matrices, or permute_dims"
+            "  hint    a row is x.reshape(1, -1), a column x.reshape(-1, 1)"
         ),
     ),
     (
         "stretching an axis that is not one",
         lambda: tgl.broadcast_to(X, (3, 3)),
         errors.ShapeError,
-        ("broadcast_to cannot stretch x to shape (3, 3)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "broadcast_to cannot stretch x to shape (3, 3)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  only axes of size 1 are stretched, and new ones come first"
+        ),
     ),
     (
         "stretching to fewer axes",
         lambda: tgl.broadcast_to(X, (3,)),
         errors.ShapeError,
-        ("broadcast_to cannot stretch x to shape (3,)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "broadcast_to cannot stretch x to shape (3,)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  only axes of size 1 are stretched, and new ones come first"
+        ),
     ),
     (
         "a new axis too far",
         lambda: tgl.expand_dims(X, 5),
         errors.AxisError,
-        "expand_dims got axis 5, but the result has axes -3 to 2",
+        (
+            "expand_dims got axis 5, but the result has axes -3 to 2\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "a new axis twice",
         lambda: tgl.expand_dims(X, (0, 0)),
         errors.AxisError,
-        "expand_dims got axis (0, 0), which names an axis twice",
+        ("expand_dims got axis (0, 0), which names an axis twice\n  hint  axis=(0,)"),
     ),
     (
         "a new axis in another dialect",
@@ -149,19 +204,30 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "an axis that is longer than one",
         lambda: tgl.squeeze(X, 0),
         errors.ShapeError,
-        ("squeeze needs axes of size 1, but axis 0 has 2\n  x   shape (2, 3), float32, cpu"),
+        (
+            "squeeze needs axes of size 1, but axis 0 has 2\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  x has no axis of size 1; x[:, 0] takes one column of a matrix"
+        ),
     ),
     (
         "a mirror along no axis",
         lambda: tgl.flip(X, 2),
         errors.AxisError,
-        ("flip got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "flip got axis 2, but the array has axes -2 to 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "nothing to join",
         lambda: tgl.concat([]),
         errors.ArgumentError,
-        "concat needs at least one tensor",
+        (
+            "concat needs at least one tensor\n"
+            "  hint  the list is empty: is it filled before? an iterator gives its tensors only once"
+        ),
     ),
     (
         "numbers to join",
@@ -176,7 +242,8 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         (
             "concat needs equal sizes on every axis but axis 0\n"
             "  arrays[0]  shape (2, 3), float32, cpu\n"
-            "  arrays[1]  shape (2, 2), float32, cpu"
+            "  arrays[1]  shape (2, 2), float32, cpu\n"
+            "  hint       they fit along axis 1: concat(arrays, axis=1)"
         ),
     ),
     (
@@ -194,19 +261,27 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a number in the place of a list",
         lambda: tgl.concat(3),
         errors.DTypeError,
-        ("concat needs a list or tuple of tensors\n  arrays  3"),
+        ("concat needs a list or tuple of tensors\n  arrays  3\n  hint    concat([x1, x2])"),
     ),
     (
         "nothing among tensors",
         lambda: tgl.concat([X, None]),
         errors.DTypeError,
-        ("concat needs numbers, but got None\n  arrays[1]  None"),
+        (
+            "concat needs numbers, but got None\n"
+            "  arrays[1]  None\n"
+            "  hint       a function gives None where it does not return anything"
+        ),
     ),
     (
         "joining along no axis",
         lambda: tgl.concat([X, X], 2),
         errors.AxisError,
-        ("concat got axis 2, but the array has axes -2 to 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "concat got axis 2, but the array has axes -2 to 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "joining a gradient and complex numbers",
@@ -222,7 +297,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "nothing to stack",
         lambda: tgl.stack([]),
         errors.ArgumentError,
-        "stack needs at least one tensor",
+        (
+            "stack needs at least one tensor\n"
+            "  hint  the list is empty: is it filled before? an iterator gives its tensors only once"
+        ),
     ),
     (
         "shapes that do not stack",
@@ -239,7 +317,10 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "stacking along no axis",
         lambda: tgl.stack([X, X], 4),
         errors.AxisError,
-        "stack got axis 4, but the result has axes -3 to 2",
+        (
+            "stack got axis 4, but the result has axes -3 to 2\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
+        ),
     ),
     (
         "a border for too few axes",
@@ -263,25 +344,29 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a border of fractions",
         lambda: tgl.pad(X, 1.5),
         errors.DTypeError,
-        ("pad needs an integer as pad_width\n  pad_width  1.5"),
+        ("pad needs an integer as pad_width\n  pad_width  1.5\n  hint       int(value) cuts off the fraction"),
     ),
     (
         "a border of words",
         lambda: tgl.pad(X, 1, "a"),
         errors.DTypeError,
-        ("pad needs a number as value\n  value  'a'"),
+        ("pad needs a number as value\n  value  'a'\n  hint   float(text) reads a number from a text"),
     ),
     (
         "the triangle of a vector",
         lambda: tgl.tril(Tensor([1.0])),
         errors.ShapeError,
-        ("tril needs at least 2 axes\n  x   shape (1,), float32, cpu"),
+        (
+            "tril needs at least 2 axes\n"
+            "  x     shape (1,), float32, cpu\n"
+            "  hint  a row is x.reshape(1, -1); diag(x) makes a matrix of a vector"
+        ),
     ),
     (
         "a diagonal between diagonals",
         lambda: tgl.tril(X, 1.5),
         errors.DTypeError,
-        ("tril needs an integer as k\n  k   1.5"),
+        ("tril needs an integer as k\n  k     1.5\n  hint  int(value) cuts off the fraction"),
     ),
 ]
 

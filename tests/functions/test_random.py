@@ -18,7 +18,20 @@ DRAWS: list[tuple[str, Callable[[], Any]]] = [
     ("normal", lambda: random.normal((3, 4))),
     ("integers", lambda: random.integers(0, 1000, (3, 4))),
     ("permutation", lambda: random.permutation(12)),
+    ("exponential", lambda: random.exponential((3, 4))),
+    ("gamma", lambda: random.gamma((3, 4), 0.5)),
+    ("bernoulli", lambda: random.bernoulli(0.5, (3, 4))),
+    ("bernoulli of a tensor", lambda: random.bernoulli(X * 0.5)),
+    ("categorical", lambda: random.categorical(X, shape=5)),
+    ("multinomial", lambda: random.multinomial(tgl.ones((4, 6)), 6)),
+    ("multinomial with replacement", lambda: random.multinomial(X, 5, replacement=True)),
+    ("choice", lambda: random.choice(1000, 12)),
+    ("choice without replacement", lambda: random.choice(1000, 12, replace=False)),
+    ("choice by proportion", lambda: random.choice(12, 12, p=tgl.ones(12))),
+    ("choice by proportion without replacement", lambda: random.choice(12, 12, replace=False, p=tgl.ones(12))),
+    ("permutation of a tensor", lambda: random.permutation(list(range(12)))),
     ("dropout", lambda: tgl.dropout(X, 0.5)),
+    ("rrelu", lambda: tgl.rrelu(-X, training=True)),
 ]
 
 

@@ -7,8 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tinygrad_lite.backends.cpu.gamma_draws import blocks_at
 from tinygrad_lite.backends.cpu.random import integers, random_bits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +74,14 @@ def test_the_header_draws_the_bits_of_the_cpu(
 def test_the_header_draws_the_64_bit_words_of_the_cpu(words_of: Callable[..., list[int]]) -> None:
     upper_halves = integers(42, 7, 1003, 0, 2**32, start=6).tolist()
     assert [word >> 32 for word in words_of("words", 42, 7, 6, 1003)] == upper_halves
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 12])
+def test_the_header_makes_the_blocks_of_a_gamma_draw(words_of: Callable[..., list[int]], attempt: int) -> None:
+    indices = [0, 7, 2**33 + 1]
+    blocks = blocks_at(42, 7, np.array(indices, np.uint64), attempt)
+    for index, block in zip(indices, blocks.T.tolist(), strict=True):
+        assert words_of("block", 42, 7, index, attempt, 0, 0) == block
 
 
 @pytest.mark.needs("nvcc")

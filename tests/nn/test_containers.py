@@ -135,29 +135,37 @@ REFUSED = {
         lambda: nn.Sequential(nn.Linear(2, 1), nn.ReLU),
         errors.DTypeError,
         (
-            "Sequential needs modules\n  module  <class 'tinygrad_lite.nn.activations.ReLU'>\n"
-            "  hint    write nn.ReLU() with parentheses"
+            "Sequential needs modules\n"
+            "  module  <class 'tinygrad_lite.nn.activations.ReLU'>\n"
+            "  hint    ReLU is a class; with parentheses it makes a module: ReLU(...)"
         ),
     ),
     "a function": (
         lambda: MODEL.append(3),
         errors.DTypeError,
-        "Sequential needs modules\n  module  3\n  hint    nn.ReLU() is the module of relu",
+        (
+            "Sequential needs modules\n"
+            "  module  3\n"
+            "  hint    layers and activations are modules, such as nn.Linear(8, 2) and nn.ReLU()"
+        ),
     ),
     "an index": (
         lambda: MODEL[1],
         errors.IndexingError,
-        "Sequential has 1 modules, but got index 1",
+        ("Sequential has 1 modules, but got index 1\n  hint  indices go from 0 to 0, -1 is the last"),
     ),
     "a text": (
         lambda: MODEL["0"],
         errors.DTypeError,
-        "Sequential needs an integer or a slice as index, but got '0'",
+        (
+            "Sequential needs an integer or a slice as index, but got '0'\n"
+            "  hint  modules by name are found with getattr(model, name) or get_submodule(path)"
+        ),
     ),
     "a key": (
         lambda: nn.ModuleDict({"a": nn.ReLU()})["b"],
         errors.IndexingError,
-        "ModuleDict has no module 'b'; it has a",
+        ("ModuleDict has no module 'b'; it has a\n  hint  modules[name] = module adds one"),
     ),
     "a method's name": (
         lambda: nn.ModuleDict({"keys": nn.ReLU()}),

@@ -105,7 +105,8 @@ def test_a_backward_hook_returns_one_gradient_per_argument():
     layer = nn.ReLU()
     layer.register_full_backward_hook(lambda m, gi, go: gi * 2)
     x = Tensor(2.0, requires_grad=True)
-    text = "full backward hook needs to return None or a tuple of 1 like grad_input\n  returned  {}"
+    text = "full backward hook needs to return None or a tuple of 1 like grad_input\n  returned  {}\n"
+    text += "  hint      return tuple(changed gradients), with None where there is none"
     shown = "(Tensor(1.), Tensor(1.))"
     refuses(errors.ArgumentError, lambda: layer(x).backward(), text.format(shown))
 
@@ -119,6 +120,8 @@ def test_a_backward_hook_needs_tensors():
     odd.register_full_backward_hook(lambda m, gi, go: None)
     text = (
         "Odd with a full backward hook needs a forward that returns a tensor or a tuple of tensors\n"
-        "  returned  {'x': 1}\n  in        odd: Odd()"
+        "  returned  {'x': 1}\n"
+        "  in        odd: Odd()\n"
+        "  hint      return the tensors alone, or hook them one by one: y.register_hook(...)"
     )
     refuses(errors.ArgumentError, lambda: odd(Tensor(1.0)), text)

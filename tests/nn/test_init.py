@@ -140,37 +140,59 @@ REFUSED = {
     "integers": (
         lambda: init.normal_(Tensor([1])),
         errors.DTypeError,
-        "normal_ needs a floating-point leaf tensor\n  tensor  shape (1,), int64, cpu",
+        (
+            "normal_ needs a floating-point leaf tensor\n"
+            "  tensor  shape (1,), int64, cpu\n"
+            "  hint    initialise a parameter of a layer, such as layer.weight, or a tensor of floats"
+        ),
     ),
     "a result": (
         lambda: init.zeros_(nn.Parameter([1.0]) * 2),
         errors.DTypeError,
-        "zeros_ needs a floating-point leaf tensor\n  tensor  shape (1,), float32, cpu",
+        (
+            "zeros_ needs a floating-point leaf tensor\n"
+            "  tensor  shape (1,), float32, cpu\n"
+            "  hint    initialise a parameter of a layer, such as layer.weight, or a tensor of floats"
+        ),
     ),
     "a module": (
         lambda: init.zeros_(nn.ReLU()),
         errors.DTypeError,
-        "zeros_ needs a floating-point leaf tensor\n  tensor  ReLU()",
+        (
+            "zeros_ needs a floating-point leaf tensor\n"
+            "  tensor  ReLU()\n"
+            "  hint    initialise a parameter of a layer, such as layer.weight, or a tensor of floats"
+        ),
     ),
     "eye of a vector": (
         lambda: init.eye_(tgl.zeros(3)),
         errors.ShapeError,
-        "eye_ needs a matrix\n  tensor  shape (3,), float32, cpu",
+        ("eye_ needs a matrix\n  tensor  shape (3,), float32, cpu\n  hint    zeros_ and ones_ fill any shape"),
     ),
     "mode": (
         lambda: init.kaiming_normal_(tgl.zeros((2, 2)), mode="fan_avg"),
         errors.ArgumentError,
-        'kaiming_normal_ needs mode "fan_in" or "fan_out", but got \'fan_avg\'',
+        (
+            'kaiming_normal_ needs mode "fan_in" or "fan_out", but got \'fan_avg\'\n'
+            '  hint  "fan_in" keeps the variance in the forward pass, "fan_out" in the backward pass'
+        ),
     ),
     "gain": (
         lambda: init.calculate_gain("softmax"),
         errors.ArgumentError,
-        "calculate_gain knows linear, sigmoid, tanh, relu, selu, leaky_relu, but got 'softmax'",
+        (
+            "calculate_gain knows linear, sigmoid, tanh, relu, selu, leaky_relu, but got 'softmax'\n"
+            "  hint  for others take relu, or multiply by a gain of your own"
+        ),
     ),
     "bounds": (
         lambda: init.trunc_normal_(tgl.zeros(3), a=9.0, b=10.0),
         errors.ArgumentError,
-        "trunc_normal_ needs std > 0 and bounds that leave room, but got mean=0.0, std=1.0, a=9.0, b=10.0",
+        (
+            "trunc_normal_ needs std > 0 and bounds that leave room, but got mean=0.0, std=1.0, a=9.0, "
+            "b=10.0\n"
+            "  hint  the bounds a and b are values, such as mean - 2 * std"
+        ),
     ),
 }
 

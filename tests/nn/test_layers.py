@@ -156,22 +156,34 @@ REFUSED = {
     "size 0": (
         lambda: nn.Linear(0, 3),
         errors.ArgumentError,
-        "Linear needs in_features of at least 1, but got 0",
+        (
+            "Linear needs in_features of at least 1, but got 0\n"
+            "  hint  in_features is the size of one axis of the data, such as x.shape[1]"
+        ),
     ),
     "size 1.5": (
         lambda: nn.Linear(3, 1.5),
         errors.DTypeError,
-        "Linear needs an integer out_features, but got 1.5",
+        (
+            "Linear needs an integer out_features, but got 1.5\n"
+            "  hint  sizes are whole numbers: n // 2, not n / 2; int(out_features) makes one"
+        ),
     ),
     "integer weights": (
         lambda: nn.Linear(3, 1, dtype=int),
         errors.DTypeError,
-        "Linear needs a floating-point dtype, but got int64",
+        (
+            "Linear needs a floating-point dtype, but got int64\n"
+            '  hint  parameters have gradients, which need floats, such as dtype="float32"'
+        ),
     ),
     "integer statistics": (
         lambda: nn.BatchNorm1d(3, dtype=int),
         errors.DTypeError,
-        "BatchNorm1d needs a floating-point dtype, but got int64",
+        (
+            "BatchNorm1d needs a floating-point dtype, but got int64\n"
+            '  hint  parameters have gradients, which need floats, such as dtype="float32"'
+        ),
     ),
     "images": (
         lambda: nn.Linear(6, 2)(tgl.ones((5, 2, 3))),
@@ -201,30 +213,35 @@ REFUSED = {
     "dropout above 1": (
         lambda: nn.Dropout(1.5),
         errors.ArgumentError,
-        "Dropout needs a probability from 0 to 1, but got p=1.5",
+        ("Dropout needs a probability from 0 to 1, but got p=1.5\n  hint  1.5 percent is the probability 0.015"),
     ),
     "dropout nan": (
         lambda: nn.Dropout(float("nan")),
         errors.ArgumentError,
-        "Dropout needs a probability from 0 to 1, but got p=nan",
+        ("Dropout needs a probability from 0 to 1, but got p=nan\n  hint  p=0.5 drops half of the elements"),
     ),
     "softmax axis": (
         lambda: nn.Softmax(2)(tgl.ones((1, 2))),
         errors.AxisError,
         (
             "softmax got axis 2, but the array has axes -2 to 1\n"
-            "  x   shape (1, 2), float32, cpu\n  in  softmax: Softmax(dim=2)"
+            "  x     shape (1, 2), float32, cpu\n"
+            "  in    softmax: Softmax(dim=2)\n"
+            "  hint  axes are counted from 0, or from the end: -1 is the last"
         ),
     ),
     "negative eps": (
         lambda: nn.BatchNorm1d(3, eps=-1.0),
         errors.ArgumentError,
-        "BatchNorm1d needs eps of at least 0, but got -1.0",
+        ("BatchNorm1d needs eps of at least 0, but got -1.0\n  hint  it is added to the variance: 1e-5 is usual"),
     ),
     "momentum": (
         lambda: nn.BatchNorm1d(3, momentum=2.0),
         errors.ArgumentError,
-        "BatchNorm1d needs a momentum from 0 to 1, or None, but got 2.0",
+        (
+            "BatchNorm1d needs a momentum from 0 to 1, or None, but got 2.0\n"
+            "  hint  it is the share of the new batch in the running statistics: 0.1 is usual"
+        ),
     ),
     "batch of one": (
         lambda: BN(tgl.ones((1, 3))),
@@ -242,16 +259,20 @@ REFUSED = {
         lambda: BN(tgl.ones((4, 2))),
         errors.ShapeError,
         (
-            "BatchNorm1d needs x of shape (N, 3) or (N, 3, L)\n  x   shape (4, 2), float32, cpu\n"
-            "  in  batchnorm1d: BatchNorm1d(3)"
+            "BatchNorm1d needs x of shape (N, 3) or (N, 3, L)\n"
+            "  x     shape (4, 2), float32, cpu\n"
+            "  in    batchnorm1d: BatchNorm1d(3)\n"
+            "  hint  num_features=2 fits this x"
         ),
     ),
     "axes": (
         lambda: BN(tgl.ones((2, 3, 4, 5))),
         errors.ShapeError,
         (
-            "BatchNorm1d needs x of shape (N, 3) or (N, 3, L)\n  x   shape (2, 3, 4, 5), float32, cpu\n"
-            "  in  batchnorm1d: BatchNorm1d(3)"
+            "BatchNorm1d needs x of shape (N, 3) or (N, 3, L)\n"
+            "  x     shape (2, 3, 4, 5), float32, cpu\n"
+            "  in    batchnorm1d: BatchNorm1d(3)\n"
+            "  hint  flatten to (N, 3) first, and back with reshape"
         ),
     ),
     "dtype": (

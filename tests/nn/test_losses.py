@@ -179,32 +179,45 @@ REFUSED = {
     "reduction": (
         lambda: nn.MSELoss(reduction="avg"),
         errors.ArgumentError,
-        'MSELoss needs reduction "mean", "sum" or "none", but got \'avg\'',
+        (
+            'MSELoss needs reduction "mean", "sum" or "none", but got \'avg\'\n'
+            '  hint  "mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
+        ),
     ),
     "delta": (
         lambda: nn.HuberLoss(delta=0.0),
         errors.ArgumentError,
-        "HuberLoss needs delta > 0, but got 0.0",
+        (
+            "HuberLoss needs delta > 0, but got 0.0\n"
+            "  hint  it is the distance at which squares turn into absolute values, such as 1.0"
+        ),
     ),
     "smoothing": (
         lambda: nn.CrossEntropyLoss(label_smoothing=1.5),
         errors.ArgumentError,
-        "CrossEntropyLoss needs label_smoothing from 0 to 1, but got 1.5",
+        (
+            "CrossEntropyLoss needs label_smoothing from 0 to 1, but got 1.5\n"
+            "  hint  it is the share of the target that goes to all classes, such as 0.1"
+        ),
     ),
     "weights of a list": (
         lambda: nn.CrossEntropyLoss([1.0]),
         errors.DTypeError,
-        "register_buffer needs a tensor or None\n  tensor  [1.0]",
+        ("register_buffer needs a tensor or None\n  tensor  [1.0]\n  hint    wrap it: Tensor(value)"),
     ),
     "class too large": (
         lambda: CE(tgl.ones((2, 3)), Tensor([0, 3])),
         errors.ArgumentError,
-        "cross_entropy needs class numbers from 0 to 2, but got 3\n" + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE),
+        "cross_entropy needs class numbers from 0 to 2, but got 3\n"
+        + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE)
+        + "\n  hint    classes are counted from 0, and the last layer needs as many outputs as there are classes",
     ),
     "class negative": (
         lambda: CE(tgl.ones((2, 3)), Tensor([0, -1])),
         errors.ArgumentError,
-        "cross_entropy needs class numbers from 0 to 2, but got -1\n" + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE),
+        "cross_entropy needs class numbers from 0 to 2, but got -1\n"
+        + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE)
+        + "\n  hint    classes are counted from 0, and the last layer needs as many outputs as there are classes",
     ),
     "one-hot": (
         lambda: CE(tgl.ones((2, 3)), Tensor([[0, 1, 0], [1, 0, 0]])),
@@ -216,7 +229,9 @@ REFUSED = {
     "batch sizes": (
         lambda: CE(tgl.ones((2, 3)), Tensor([0, 1, 2])),
         errors.ShapeError,
-        "cross_entropy needs a target of shape (2,)\n" + NAMED.format("(2, 3)", "(3,)", "int64", INSIDE),
+        "cross_entropy needs a target of shape (2,)\n"
+        + NAMED.format("(2, 3)", "(3,)", "int64", INSIDE)
+        + "\n  hint    there are 2 rows of logits, and each needs one class number",
     ),
     "float class numbers": (
         lambda: CE(tgl.ones((2, 3)), Tensor([0.0, 1.0])),
@@ -229,7 +244,8 @@ REFUSED = {
         lambda: CE(tgl.ones((1, 2)), Tensor([[float("nan"), 1.0]])),
         errors.ArgumentError,
         "cross_entropy needs numbers as targets, but the target holds NaN\n"
-        + NAMED.format("(1, 2)", "(1, 2)", "float32", INSIDE),
+        + NAMED.format("(1, 2)", "(1, 2)", "float32", INSIDE)
+        + "\n  hint    fill or leave out the gaps of the data: tgl.isnan(target) finds them",
     ),
     "bool labels": (
         lambda: CE(tgl.ones((1, 2)), Tensor([True])),
@@ -242,26 +258,31 @@ REFUSED = {
         lambda: CE(tgl.ones((0, 3)), tgl.zeros(0, "int64")),
         errors.ArgumentError,
         "cross_entropy needs at least one sample to take the mean of\n"
-        + NAMED.format("(0, 3)", "(0,)", "int64", INSIDE),
+        + NAMED.format("(0, 3)", "(0,)", "int64", INSIDE)
+        + '\n  hint    leave out empty batches, or take reduction="sum", which is 0 for them',
     ),
     "all samples ignored": (
         lambda: CE(tgl.ones((2, 3)), Tensor([-100, -100])),
         errors.ArgumentError,
         "cross_entropy needs a sample that is not ignored to take the mean of\n"
-        + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE),
+        + NAMED.format("(2, 3)", "(2,)", "int64", INSIDE)
+        + '\n  hint    leave such batches out, or take reduction="sum"; ignored is class -100',
     ),
     "no classes": (
         lambda: CE(tgl.ones((2, 0)), Tensor([0, 1])),
         errors.ShapeError,
         "cross_entropy needs logits in the shape (N, C) or (N, C, ...)\n"
-        + NAMED.format("(2, 0)", "(2,)", "int64", INSIDE),
+        + NAMED.format("(2, 0)", "(2,)", "int64", INSIDE)
+        + "\n  hint    one row of scores per sample, one column per class",
     ),
     "weights": (
         lambda: nn.CrossEntropyLoss(tgl.ones(2))(tgl.ones((2, 3)), Tensor([0, 1])),
         errors.ShapeError,
         (
-            "cross_entropy needs one weight per class, shape (3,)\n  weight  shape (2,), float32, cpu\n"
-            "  in      crossentropyloss: CrossEntropyLoss()"
+            "cross_entropy needs one weight per class, shape (3,)\n"
+            "  weight  shape (2,), float32, cpu\n"
+            "  in      crossentropyloss: CrossEntropyLoss()\n"
+            '  hint    weights of single samples are multiplied with the losses of reduction="none"'
         ),
     ),
     "broadcasting predictions": (
@@ -269,13 +290,14 @@ REFUSED = {
         errors.ShapeError,
         "mse_loss needs input and target of one shape\n"
         + NAMED.format("(2, 1)", "(2,)", "float32", "mseloss: MSELoss()")
-        + "\n  hint    the shapes differ in axes of size 1: see squeeze and expand_dims",
+        + "\n  hint    they differ in axes of size 1 only: target.reshape((2, 1))",
     ),
     "nothing to average": (
         lambda: nn.L1Loss()(tgl.ones(0), tgl.ones(0)),
         errors.ArgumentError,
         "l1_loss needs at least one element to take the mean of\n"
-        + NAMED.format("(0,)", "(0,)", "float32", "l1loss: L1Loss()"),
+        + NAMED.format("(0,)", "(0,)", "float32", "l1loss: L1Loss()")
+        + '\n  hint    leave out empty batches, or take reduction="sum", which is 0 for them',
     ),
 }
 

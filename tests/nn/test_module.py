@@ -203,9 +203,14 @@ def test_lookups_by_dotted_name():
     assert model.get_submodule("layers.1") is model.layers[1]
     assert model.get_submodule("") is model
     assert model.get_parameter("layers.1.bias") is model.layers[1].bias
-    text = "get_submodule finds no module 'layers.7' in MLP"
+    text = (
+        "get_submodule finds no module 'layers.7' in MLP\n  hint  dict(model.named_modules()) has all of them by name"
+    )
     refuses(errors.ArgumentError, lambda: model.get_submodule("layers.7"), text)
-    text = "get_parameter finds no parameter 'layers.0.wieght' in MLP"
+    text = (
+        "get_parameter finds no parameter 'layers.0.wieght' in MLP\n"
+        "  hint  dict(model.named_parameters()) has all of them by name"
+    )
     refuses(errors.ArgumentError, lambda: model.get_parameter("layers.0.wieght"), text)
 
 
@@ -255,7 +260,7 @@ REFUSED = {
     "a number as buffer": (
         lambda m: assign(m, "mean", 1.0),
         errors.DTypeError,
-        "MLP.mean is a buffer and needs a tensor or None\n  value  1.0",
+        ("MLP.mean is a buffer and needs a tensor or None\n  value  1.0\n  hint   wrap it: Tensor(value)"),
     ),
     "a method's name": (lambda m: assign(m, "train", nn.Linear(1, 1)), errors.ArgumentError, PROTECTED),
     "a method's name for a buffer": (
@@ -266,32 +271,42 @@ REFUSED = {
     "a dot": (
         lambda m: m.add_module("a.b", nn.ReLU()),
         errors.ArgumentError,
-        "MLP needs an attribute name that is not empty and has no dot, but got 'a.b'",
+        (
+            "MLP needs an attribute name that is not empty and has no dot, but got 'a.b'\n"
+            "  hint  dots stand between the names of modules in a path: use _ instead"
+        ),
     ),
     "no name": (
         lambda m: m.register_parameter("", None),
         errors.ArgumentError,
-        "MLP needs an attribute name that is not empty and has no dot, but got ''",
+        (
+            "MLP needs an attribute name that is not empty and has no dot, but got ''\n"
+            "  hint  dots stand between the names of modules in a path: use _ instead"
+        ),
     ),
     "a number as name": (
         lambda m: m.add_module(3, nn.ReLU()),
         errors.DTypeError,
-        "MLP needs a string as attribute name, but got 3",
+        ("MLP needs a string as attribute name, but got 3\n  hint  str(3) makes one of it"),
     ),
     "a taken name": (
         lambda m: m.register_buffer("scale", Tensor(1.0)),
         errors.ArgumentError,
-        "MLP has an attribute 'scale' already",
+        ("MLP has an attribute 'scale' already\n  hint  choose another name, or assign to it: self.scale = ..."),
     ),
     "no parameter": (
         lambda m: m.register_parameter("p", Tensor([1.0])),
         errors.DTypeError,
-        "register_parameter needs a Parameter or None\n  param  shape (1,), float32, cpu",
+        (
+            "register_parameter needs a Parameter or None\n"
+            "  param  shape (1,), float32, cpu\n"
+            "  hint   wrap it: Parameter(value)"
+        ),
     ),
     "no tensor": (
         lambda m: m.register_buffer("b", 1),
         errors.DTypeError,
-        "register_buffer needs a tensor or None\n  tensor  1",
+        ("register_buffer needs a tensor or None\n  tensor  1\n  hint    wrap it: Tensor(value)"),
     ),
     "no module": (
         lambda m: m.add_module("m", 1),
@@ -301,17 +316,20 @@ REFUSED = {
     "an integer dtype": (
         lambda m: m.to("int32"),
         errors.DTypeError,
-        "to needs a floating-point dtype, but got int32",
+        ("to needs a floating-point dtype, but got int32\n  hint  parameters have gradients, which need floats"),
     ),
     "another device": (
         lambda m: m.to("cuda"),
         errors.DeviceError,
-        'to knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu"',
+        ('to knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
     ),
     "a mode that is none": (
         lambda m: m.train(1),
         errors.ArgumentError,
-        "train needs True or False, but got 1",
+        (
+            "train needs True or False, but got 1\n"
+            "  hint  train() and eval() need no argument; to fit a model, write a loop over the batches"
+        ),
     ),
 }
 
@@ -343,7 +361,8 @@ LINEAR_TEXT = (
     "  x       shape (2, 5), float32, cpu\n"
     "  weight  shape (3, 4), float32, cpu\n"
     "  bias    shape (3,), float32, cpu\n"
-    "  in      {}: Linear(4 -> 3)"
+    "  in      {}: Linear(4 -> 3)\n"
+    "  hint    in_features=5 fits this x"
 )
 
 

@@ -26,9 +26,18 @@ def test_it_can_be_differentiated_twice():
 
 def test_refused():
     p = nn.Parameter([1.0])
-    text = "l2_penalty needs a strength of at least 0, but got -1.0"
+    text = (
+        "l2_penalty needs a strength of at least 0, but got -1.0\n"
+        "  hint  the penalty is added to a loss that becomes smaller"
+    )
     refuses(errors.ArgumentError, lambda: nn.l2_penalty([p], -1.0), text)
-    text = "l2_penalty needs a strength of at least 0, but got nan"
+    text = (
+        "l2_penalty needs a strength of at least 0, but got nan\n"
+        "  hint  the penalty is added to a loss that becomes smaller"
+    )
     refuses(errors.ArgumentError, lambda: nn.l2_penalty([p], float("nan")), text)
-    text = "l2_penalty needs at least one parameter"
+    text = (
+        "l2_penalty needs at least one parameter\n"
+        "  hint  an iterator such as model.parameters() gives its tensors only once: was it used before?"
+    )
     refuses(errors.ArgumentError, lambda: nn.l2_penalty(nn.ReLU().parameters(), 0.1), text)

@@ -153,7 +153,8 @@ SAVES = {
         errors.DTypeError,
         "needs a mapping of names to tensors\n  tensors  [1]\n  hint     model.state_dict()",
     ),
-    "a number": ({"x": 1.0}, None, errors.DTypeError, "needs tensors, but 'x' is not one\n  value  1.0"),
+    "a number": ({"x": 1.0}, None, errors.DTypeError, ("needs tensors, but 'x' is not one\n  value  1.0\n"
+        "  hint   Tensor(value) makes one of a number; texts go into metadata")),
     "a number as name": ({1: np.ones(1)}, None, errors.DTypeError, "needs strings as tensor names, but got 1"),
     "a reserved name": (
         {"__metadata__": np.ones(1)},
@@ -178,7 +179,11 @@ SAVES = {
 
 
 def test_a_folder_that_does_not_exist():
-    text = "save_file needs a path in a folder that exists\n  path  'nowhere/x.safetensors'"
+    text = (
+        "save_file needs a path in a folder that exists\n"
+        "  path  'nowhere/x.safetensors'\n"
+        "  hint  make it first: os.makedirs(folder)"
+    )
     refuses(errors.ArgumentError, lambda: nn.save_file({}, "nowhere/x.safetensors"), text)
 
 
@@ -204,7 +209,8 @@ def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch):
     }
     before = sorted(os.listdir())
     for path, need in cases.items():
-        text = f"save_file {need}\n  path  {errors.describe(path)}"
+        hint = "\n  hint  add a name for the file, such as model.safetensors" if path == "folder" else ""
+        text = f"save_file {need}\n  path  {errors.describe(path)}{hint}"
         refuses(errors.ArgumentError, lambda path=path: nn.save_file({"x": np.ones(2)}, path), text)
     assert sorted(os.listdir()) == before
     assert stat.S_ISFIFO(os.stat("pipe").st_mode)
@@ -255,6 +261,18 @@ def test_what_cannot_be_saved(case, tmp_path):
     path = tmp_path / "x.safetensors"
     refuses(kind, lambda: nn.save_file(tensors, path, metadata), "save_file " + text)
     assert os.listdir(tmp_path) == []
+
+
+DAMAGED = "\n  hint  was it written by save, and copied whole? Other formats, such as PyTorch's .pt, are not read"
+
+
+def test_a_path_that_is_none():
+    text = (
+        "load_file needs the path of a file\n"
+        "  path  None\n"
+        "  hint  it is a text such as 'model.safetensors', or a pathlib.Path"
+    )
+    refuses(errors.DTypeError, lambda: nn.load_file(None), text)
 
 
 # Hostile files --------------------------------------------------------------------------------------------
@@ -345,7 +363,9 @@ def test_a_hostile_file_is_refused(case, tmp_path, monkeypatch):
     path.write_bytes(content)
     if case != "a bool of 2":
         monkeypatch.setattr(np, "empty", None)  # nothing may be allocated before the header is proven sound
-    text = f"load_file needs a valid safetensors file, but {reason}\n  path  {errors.describe(os.fspath(path))}"
+    text = (
+        f"load_file needs a valid safetensors file, but {reason}\n  path  {errors.describe(os.fspath(path))}{DAMAGED}"
+    )
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
 
@@ -363,7 +383,7 @@ def test_a_name_twice_among_many_is_found_in_one_pass(tmp_path):
     path.write_bytes(with_header(f"{{{','.join([*names, names[-1]])}}}".encode()))
     text = (
         "load_file needs a valid safetensors file, but its header has '99999' twice\n"
-        f"  path  {errors.describe(os.fspath(path))}"
+        f"  path  {errors.describe(os.fspath(path))}{DAMAGED}"
     )
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
@@ -375,14 +395,20 @@ def test_a_header_above_the_formats_limit(tmp_path):
         file.truncate(200_000_000)  # sparse
     text = (
         "load_file needs a valid safetensors file, but its header says that it is 100000001 bytes long, "
-        f"more than the format allows\n  path  {errors.describe(os.fspath(path))}"
+        f"more than the format allows\n  path  {errors.describe(os.fspath(path))}{DAMAGED}"
     )
     refuses(errors.DataError, lambda: nn.load_file(path), text)
 
 
 def test_a_missing_file(tmp_path):
-    for path in ("nowhere.safetensors", str(tmp_path)):
-        text = f"load_file needs a safetensors file\n  path  {errors.describe(path)}"
+    cases = {
+        "nowhere.safetensors": (
+            "there is no such file; relative paths start in the folder that the program was started in"
+        ),
+        str(tmp_path): "this is a folder: name a file in it",
+    }
+    for path, hint in cases.items():
+        text = f"load_file needs a safetensors file\n  path  {errors.describe(path)}\n  hint  {hint}"
         refuses(errors.DataNotFoundError, lambda path=path: nn.load_file(path), text)
 
 

@@ -120,9 +120,10 @@ def without(state, *names):
 
 
 NEED = "load_state_dict needs the state of this Sequential, but found "
+LAX = "\n  hint  strict=False loads the entries that both have, and returns the names of the others"
 REFUSED = {
-    "missing": (lambda s: without(s, "0.bias"), True, NEED + "missing: 0.bias"),
-    "unexpected": (lambda s: {**s, "3.bias": s["0.bias"]}, True, NEED + "unexpected: 3.bias"),
+    "missing": (lambda s: without(s, "0.bias"), True, NEED + "missing: 0.bias" + LAX),
+    "unexpected": (lambda s: {**s, "3.bias": s["0.bias"]}, True, NEED + "unexpected: 3.bias" + LAX),
     "both": (
         lambda s: {"m." + name: value for name, value in s.items()},
         True,
@@ -135,7 +136,8 @@ REFUSED = {
         False,
         NEED + "of another shape or dtype: 2.weight\n"
         "  2.weight                shape (1, 2), float32, cpu\n"
-        "  state_dict['2.weight']  shape (2, 1), float32, cpu",
+        "  state_dict['2.weight']  shape (2, 1), float32, cpu\n"
+        "  hint                    the saved matrices are transposed: Linear.weight is (out_features, in_features)",
     ),
     "dtype": (
         lambda s: {**s, "2.bias": tgl.ones(1, "float64")},
@@ -162,8 +164,13 @@ def test_a_state_that_does_not_fit_changes_nothing(case):
 
 def test_values_that_are_no_tensors_are_refused():
     layer = nn.Linear(1, 1)
-    text = "load_state_dict needs tensors, but 'bias' is none\n  value  1.0"
+    text = "load_state_dict needs tensors, but 'bias' is none\n  value  1.0\n  hint   make it one: Tensor(value)"
     state = {"weight": tgl.ones((1, 1)), "bias": 1.0}
     refuses(errors.DTypeError, lambda: layer.load_state_dict(state), text)
-    text = "load_state_dict needs a mapping of names to tensors\n  state_dict  3"
+    text = (
+        "load_state_dict needs a mapping of names to tensors\n"
+        "  state_dict  3\n"
+        "  hint        tensors have names in a dictionary, such as load(path) and model.state_dict() "
+        "return"
+    )
     refuses(errors.DTypeError, lambda: layer.load_state_dict(3), text)

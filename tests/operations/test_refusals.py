@@ -21,7 +21,8 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "take_along_axis needs indices that broadcast against x on every axis but the given one\n"
             "  x        shape (2, 3), float32, cpu\n"
-            "  indices  shape (3, 1), int64, cpu"
+            "  indices  shape (3, 1), int64, cpu\n"
+            "  hint     the shapes may differ along the given axis, and where one of them has size 1"
         ),
     ),
     (
@@ -31,7 +32,8 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
             "  x       shape (2, 3), float32, cpu\n"
-            "  values  shape (2,), float32, cpu"
+            "  values  shape (2,), float32, cpu\n"
+            "  hint    one number, or 3 in that shape"
         ),
     ),
     (
@@ -41,7 +43,8 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         (
             "setitem needs values that broadcast to the shape (3,) of the indexed part\n"
             "  x       shape (2, 3), float32, cpu\n"
-            "  values  shape (2, 1), float32, cpu"
+            "  values  shape (2, 1), float32, cpu\n"
+            "  hint    one number, or 3 in that shape"
         ),
     ),
     (
@@ -49,9 +52,10 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         lambda: tgl.setitem(X, 1.0, 2),
         tgl.errors.IndexingError,
         (
-            "setitem got an index that does not fit: index 2 is out of bounds for axis 0 with size 2\n"
+            "setitem got index 2, but axis 0 has 2 elements\n"
             "  x      shape (2, 3), float32, cpu\n"
-            "  index  2"
+            "  index  2\n"
+            "  hint   indices go from 0 to 1, or from -2 to -1 from the end"
         ),
     ),
     (
@@ -59,10 +63,10 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         lambda: add_at(Tensor([1.0]), (0, 0), (3,)),
         tgl.errors.IndexingError,
         (
-            "add_at got an index that does not fit: "
-            "too many indices for array: array is 1-dimensional, but 2 were indexed\n"
+            "add_at got indices for 2 axes, but there is 1 axis\n"
             "  x      shape (1,), float32, cpu\n"
-            "  index  (0, 0)"
+            "  index  (0, 0)\n"
+            "  hint   1 index reaches a single element"
         ),
     ),
     (

@@ -45,6 +45,19 @@ BAD = {
     "centered": ("True or False", [0]),
     "maximize": ("True or False", [None]),
 }
+CLIMB = "\n  hint  steps go against the gradient already; maximize=True climbs"
+TEXT = "\n  hint  settings are Python numbers: {}=float(...) reads one from a text"
+
+
+def setting_hint(setting, value):
+    """The line of the hint, for the values above that have one."""
+    if isinstance(value, str) and BAD[setting][0].startswith("a "):
+        return TEXT.format(setting)
+    if setting == "lr" and value == -0.1:
+        return CLIMB
+    return "\n  hint  betas=(0.9, 0.999) sets the first of the two" if value == 0.9 else ""
+
+
 BAD_SETTINGS = [
     (name, setting, value)
     for name, settings in SETTINGS.items()
@@ -57,7 +70,7 @@ BAD_SETTINGS = [
 def test_a_setting_out_of_range(name, setting, value):
     x = leaf()
     text = refusal(errors.ArgumentError, lambda: getattr(optim, name)([x], **{setting: value}))
-    assert text == f"{name} needs {setting} to be {BAD[setting][0]}, but got {value!r}"
+    assert text == f"{name} needs {setting} to be {BAD[setting][0]}, but got {value!r}{setting_hint(setting, value)}"
     assert x._node.slot is None
 
 
@@ -66,7 +79,7 @@ def test_a_setting_out_of_range_in_a_group(name):
     x, y = leaf(), leaf()
     groups = [{"params": [x]}, {"params": [y], "lr": -1.0}]
     text = refusal(errors.ArgumentError, lambda: getattr(optim, name)(groups))
-    assert text == f"{name} needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1.0"
+    assert text == f"{name} needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1.0{CLIMB}"
     assert x._node.slot is None
 
 
@@ -81,7 +94,8 @@ def test_a_setting_that_does_not_exist(name):
 def test_nesterov_without_momentum_or_with_dampening(settings, got):
     text = refusal(errors.ArgumentError, lambda: optim.SGD([leaf()], nesterov=True, **settings))
     assert text == (
-        f"SGD needs momentum and no dampening with nesterov=True, but got momentum={got[0]} and dampening={got[1]}"
+        f"SGD needs momentum and no dampening with nesterov=True, but got momentum={got[0]} and dampening={got[1]}\n"
+        "  hint  momentum=0.9, dampening=0 is usual"
     )
 
 
@@ -95,7 +109,11 @@ def test_a_setting_changed_to_nonsense_is_found_at_the_next_step():
     assert x.tolist() == y.tolist() == [1.0, 2.0]
     optimizer.param_groups[1].update(lr=0.1, nesterov=True)
     text = refusal(errors.ArgumentError, lambda: optimizer.step())
-    assert text == ("SGD.step needs momentum and no dampening with nesterov=True, but got momentum=0 and dampening=0")
+    assert text == (
+        "SGD.step needs momentum and no dampening with nesterov=True, but got momentum=0 and "
+        "dampening=0\n"
+        "  hint  momentum=0.9, dampening=0 is usual"
+    )
     assert x.tolist() == y.tolist() == [1.0, 2.0]
 
 
@@ -104,7 +122,7 @@ def test_a_setting_taken_away_is_found_at_the_next_step():
     before, state = [w.tolist() for w in weights], optimizer.state_dict()["state"]
     del optimizer.param_groups[1]["lr"]
     text = refusal(errors.ArgumentError, lambda: optimizer.step())
-    assert text == "Adam.step needs 'lr', but param_groups[1] does not have it"
+    assert text == ("Adam.step needs 'lr', but param_groups[1] does not have it\n  hint  the default is 0.1")
     assert [w.tolist() for w in weights] == before
     assert [entry["step"] for entry in optimizer.state.values()] == [entry["step"] for entry in state.values()]
 
@@ -142,6 +160,10 @@ ONCE = "an iterator such as model.parameters() gives its tensors only once: was 
 PLAIN = tgl.Tensor([1.0, 2.0])
 RESULT = leaf() * 2
 X = leaf()
+TWICE = (
+    f" needs every parameter once, but one occurs twice\n  parameter  {TENSOR}\n"
+    "  hint       a layer used twice is trained once: list(dict.fromkeys(parameters)) leaves repeats out"
+)
 PARAMETERS = [
     (errors.ArgumentError, [], f" needs at least one parameter, but got none\n  hint  {ONCE}"),
     (
@@ -152,22 +174,44 @@ PARAMETERS = [
     (
         errors.ArgumentError,
         [X, X],
-        f" needs every parameter once, but one occurs twice\n  parameter  {TENSOR}",
+        TWICE,
     ),
     (
         errors.ArgumentError,
         [{"params": [X]}, {"params": X}],
-        f" needs every parameter once, but one occurs twice\n  parameter  {TENSOR}",
+        TWICE,
     ),
-    (errors.ArgumentError, [{"lr": 0.1}], " needs 'params' in param_groups[0]\n  group  {'lr': 0.1}"),
+    (
+        errors.ArgumentError,
+        [{"lr": 0.1}],
+        (
+            " needs 'params' in param_groups[0]\n  group  {'lr': 0.1}\n"
+            '  hint   a group is a dictionary like {"params": layer.parameters(), "lr": 0.01}'
+        ),
+    ),
     (
         errors.DTypeError,
         X,
         f" needs a list of tensors, but got one tensor\n  params  {TENSOR}\n  hint    pass [tensor]",
     ),
-    (errors.DTypeError, {X}, " needs an ordered collection of tensors, but params is a set"),
-    (errors.DTypeError, 3, " needs an ordered collection of tensors, but params is a int"),
-    (errors.DTypeError, [{"params": [X]}, X], " needs groups throughout, but params[1] is no dictionary"),
+    (
+        errors.DTypeError,
+        {X},
+        " needs an ordered collection of tensors, but params is a set\n  hint  pass a list, which has an order",
+    ),
+    (
+        errors.DTypeError,
+        3,
+        " needs an ordered collection of tensors, but params is a int\n  hint  pass a list, which has an order",
+    ),
+    (
+        errors.DTypeError,
+        [{"params": [X]}, X],
+        (
+            " needs groups throughout, but params[1] is no dictionary\n"
+            '  hint  put the others into a group of their own: {"params": [...]}'
+        ),
+    ),
     (
         errors.DTypeError,
         [X, ("name", X)],
@@ -209,16 +253,20 @@ def test_a_group_added_later_is_checked_too():
     before = optimizer.state_dict()
     name = "SGD.add_param_group"
     cases = [
-        (errors.DTypeError, [y], f"{name} needs a dictionary\n  group  [{y!r}]"),
+        (
+            errors.DTypeError,
+            [y],
+            f'{name} needs a dictionary\n  group  [{y!r}]\n  hint   pass {{"params": [...]}}',
+        ),
         (
             errors.ArgumentError,
             {"params": [x]},
-            f"{name} needs every parameter once, but one occurs twice\n  parameter  {TENSOR}",
+            f"{name}{TWICE}",
         ),
         (
             errors.ArgumentError,
             {"params": [y], "lr": -1},
-            f"{name} needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1",
+            f"{name} needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1{CLIMB}",
         ),
     ]
     for kind, group, text in cases:
@@ -349,7 +397,7 @@ def test_a_state_dictionary_with_a_setting_out_of_range():
     state = optimizer.state_dict()
     state["param_groups"][1]["lr"] = -1
     text = refusal(errors.ArgumentError, lambda: optimizer.load_state_dict(state))
-    assert text == f"Adam.load_state_dict needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1"
+    assert text == f"Adam.load_state_dict needs param_groups[1]['lr'] to be {NON_NEGATIVE}, but got -1{CLIMB}"
 
 
 # Clipping -----------------------------------------------------------------------------------------------
@@ -370,7 +418,8 @@ def test_clipping_with_an_argument_out_of_range(call, text):
     x = leaf()
     (x * x).sum().backward()
     found = refusal(errors.ArgumentError, lambda: call(x))
-    assert re.fullmatch(re.escape(text) + r", but got ('1'|0|-1|nan)", found)
+    hint = TEXT.format("max_norm") if "'1'" in found else ""
+    assert re.fullmatch(re.escape(text) + r", but got ('1'|0|-1|nan)" + re.escape(hint), found)
     assert x.grad.tolist() == [2.0, 4.0]
 
 
@@ -401,22 +450,29 @@ def test_a_norm_that_is_not_finite(value):
 
 def test_clipping_what_has_no_gradient_of_its_own():
     call = lambda: optim.clip_grad_norm_([leaf(), 3], 1.0)
-    assert refusal(errors.DTypeError, call) == "clip_grad_norm_ needs tensors, but parameters[1] is a int"
+    assert refusal(errors.DTypeError, call) == (
+        "clip_grad_norm_ needs tensors, but parameters[1] is a int\n  hint  pass model.parameters()"
+    )
     call = lambda: optim.clip_grad_norm_(3, 1.0)
     assert refusal(errors.DTypeError, call) == (
-        "clip_grad_norm_ needs an ordered collection of tensors, but parameters is a int"
+        "clip_grad_norm_ needs an ordered collection of tensors, but parameters is a int\n"
+        "  hint  pass a list, which has an order"
     )
     call = lambda: optim.get_total_norm({X})
     assert refusal(errors.DTypeError, call) == (
-        "get_total_norm needs an ordered collection of tensors, but tensors is a set"
+        "get_total_norm needs an ordered collection of tensors, but tensors is a set\n"
+        "  hint  pass a list, which has an order"
     )
     call = lambda: optim.clip_grad_value_([RESULT], 1.0)
     assert refusal(errors.GradientError, call) == (
-        f"clip_grad_value_ needs leaves, not results of operations\n  parameters[0]  {TENSOR}"
+        f"clip_grad_value_ needs leaves, not results of operations\n  parameters[0]  {TENSOR}\n"
+        "  hint           pass model.parameters()"
     )
     call = lambda: optim.get_total_norm([leaf(), tgl.Tensor([1, 2])])
     assert refusal(errors.DTypeError, call) == (
-        "get_total_norm needs tensors of floats\n  tensors[1]  shape (2,), int64, cpu"
+        "get_total_norm needs tensors of floats\n"
+        "  tensors[1]  shape (2,), int64, cpu\n"
+        "  hint        of gradients: [p.grad for p in model.parameters() if p.grad is not None]"
     )
 
 

@@ -35,7 +35,11 @@ SCHEDULES = [
     ("ReduceLROnPlateau", {"threshold": -1}, f"threshold to be {NON_NEGATIVE}, but got -1"),
     ("ReduceLROnPlateau", {"cooldown": 1.5}, "cooldown to be a whole number from 0 on, but got 1.5"),
     ("ReduceLROnPlateau", {"min_lr": -1}, f"min_lr to be {NON_NEGATIVE}, but got -1"),
-    ("ReduceLROnPlateau", {"min_lr": [0, 0]}, "one min_lr per group, but got 2 for 1"),
+    (
+        "ReduceLROnPlateau",
+        {"min_lr": [0, 0]},
+        "one min_lr per group, but got 2 for 1\n  hint  one number for all groups will do, too",
+    ),
     ("ReduceLROnPlateau", {"eps": math.nan}, f"eps to be {NON_NEGATIVE}, but got nan"),
 ]
 
@@ -60,7 +64,13 @@ def test_a_schedule_with_an_argument_out_of_range(name, arguments, text):
 )
 def test_a_schedule_of_something_else_than_an_optimiser(name, arguments):
     call = lambda: getattr(schedules, name)([0.1], **arguments)
-    assert refusal(errors.DTypeError, call) == f"{name} needs an optimiser, but got a list"
+    assert refusal(errors.DTypeError, call) == (
+        f"{name} needs an optimiser, but got a list\n"
+        "  hint  make one first, such as optim.SGD(model.parameters(), lr=0.1)"
+    )
+
+
+BEGINS = "\n  hint  a milestone is the epoch at which the next schedule begins"
 
 
 def test_a_sequence_that_does_not_fit_together():
@@ -71,13 +81,23 @@ def test_a_sequence_that_does_not_fit_together():
         (
             [linear, plateau],
             [3],
-            "needs schedules that go by epochs alone, but schedulers[1] is a ReduceLROnPlateau",
+            (
+                "needs schedules that go by epochs alone, but schedulers[1] is a ReduceLROnPlateau\n"
+                "  hint  ReduceLROnPlateau takes its own steps, beside others"
+            ),
         ),
-        ([linear, foreign], [3], "needs schedules of one optimiser, but schedulers[1] belongs to another"),
-        ([linear, cosine], [], "needs one milestone fewer than schedules, but got 0 for 2"),
-        ([], [], "needs one milestone fewer than schedules, but got 0 for 0"),
-        ([linear, cosine, linear], [3, 3], "needs rising whole numbers as milestones, but got [3, 3]"),
-        ([linear, cosine], [2.5], "needs rising whole numbers as milestones, but got [2.5]"),
+        (
+            [linear, foreign],
+            [3],
+            (
+                "needs schedules of one optimiser, but schedulers[1] belongs to another\n"
+                "  hint  make all of them with the same optimiser"
+            ),
+        ),
+        ([linear, cosine], [], "needs one milestone fewer than schedules, but got 0 for 2" + BEGINS),
+        ([], [], "needs one milestone fewer than schedules, but got 0 for 0" + BEGINS),
+        ([linear, cosine, linear], [3, 3], "needs rising whole numbers as milestones, but got [3, 3]" + BEGINS),
+        ([linear, cosine], [2.5], "needs rising whole numbers as milestones, but got [2.5]" + BEGINS),
     ]
     rate = optimizer.param_groups[0]["lr"]
     for parts, milestones, text in cases:
@@ -90,7 +110,10 @@ def test_a_sequence_that_does_not_fit_together():
 def test_a_metric_that_is_no_number(metrics, shown):
     schedule = schedules.ReduceLROnPlateau(sgd())
     text = refusal(errors.DTypeError, lambda: schedule.step(metrics))
-    assert text == f"ReduceLROnPlateau.step needs a number\n  metrics  {shown}"
+    assert text == (
+        f"ReduceLROnPlateau.step needs a number\n  metrics  {shown}\n"
+        "  hint     pass what is watched, such as the loss of the epoch: loss.item()"
+    )
     assert schedule.last_epoch == 0
 
 
@@ -104,7 +127,9 @@ def test_the_state_of_another_kind_of_schedule():
         "  hint  was it saved by a schedule of this kind?"
     )
     text = refusal(errors.StateError, lambda: schedule.load_state_dict(3))
-    assert text == "StepLR.load_state_dict needs a dictionary, but got a int"
+    assert text == (
+        "StepLR.load_state_dict needs a dictionary, but got a int\n  hint  pass what schedule.state_dict() returned"
+    )
 
 
 def test_the_state_of_a_longer_sequence():

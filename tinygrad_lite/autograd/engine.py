@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -60,11 +60,27 @@ def backward_pass(
     Raises:
         GradientError: if a needed node was freed by an earlier pass, or an array that it saved was changed.
     """
-    return _BackwardPass(roots, retain_graph, create_graph, inputs).run()
+    try:
+        return _BackwardPass(roots, retain_graph, create_graph, inputs).run()
+    except np.linalg.LinAlgError as error:
+        refused = error
+    refuse_singular(refused)
+
+
+def refuse_singular(error: np.linalg.LinAlgError) -> NoReturn:
+    """What LAPACK refuses in a rule, in the name of the operation, which the frame of the walk still knows."""
+    trace = error.__traceback__
+    while trace is not None and "node" not in trace.tb_frame.f_locals:
+        trace = trace.tb_next
+    assert trace is not None
+    node = trace.tb_frame.f_locals["node"]
+    fail(GradientError, node.plan.row.name, f"has no derivative here: {str(error).lower()}", {"result": node})
 
 
 class _BackwardPass:
     """The state of one walk: the gradients that have arrived so far, and what each leaf still waits for."""
+
+    always_differentiates = False  # whether every node goes through ``differentiate``, where a subclass can watch it
 
     def __init__(
         self,
@@ -92,7 +108,7 @@ class _BackwardPass:
         grads, wanted, retain = self.grads, self.wanted, self.retain_graph
         targets = set(self.inputs or ())
         before_leaf = self.before_leaf
-        symbolic = self.create_graph or wanted is not None
+        symbolic = self.create_graph or wanted is not None or self.always_differentiates
         with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
             for leaf in [leaf for leaf, uses in self.pending.items() if uses == 0]:  # roots themselves
                 self.finish(leaf)
@@ -100,7 +116,7 @@ class _BackwardPass:
                 g = grads.pop(node, None)
                 if g is not None and (wanted is None or node in wanted):
                     if node.hooks is not None:
-                        g = _hooked(node.hooks, g, self.create_graph)
+                        g = self.hooked(node.hooks, g)
                     if node in targets:
                         self.captured[node] = g
                         if self.wanted.isdisjoint(node.parents):  # type: ignore[union-attr]
@@ -181,11 +197,15 @@ class _BackwardPass:
         if leaf in self.grads:
             g = self.grads.pop(leaf)
             if leaf.hooks is not None:
-                g = _hooked(leaf.hooks, g, self.create_graph)
+                g = self.hooked(leaf.hooks, g)
             if self.inputs is None:
                 leaves.deposit(leaf, g, self.create_graph)
             else:
                 self.captured[leaf] = g
+
+    def hooked(self, hooks: Hooks, g: Value) -> Value:
+        """What the hooks of a place make of its gradient."""
+        return _hooked(hooks, g, self.create_graph)
 
     def sink(self, place: Place) -> Array:
         """Memory that a backend may write the whole gradient of ``place`` into, or None.

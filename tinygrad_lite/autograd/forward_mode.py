@@ -33,6 +33,14 @@ def forward_pass(
     Raises:
         GradientError: as for ``backward_pass``.
     """
+    try:
+        return _walk(outputs, seeds, create_graph)
+    except np.linalg.LinAlgError as error:
+        refused = error
+    engine.refuse_singular(refused)
+
+
+def _walk(outputs: Sequence[engine.Place], seeds: Sequence[tuple[engine.Place, Any]], create_graph: bool) -> list[Any]:
     order = engine.reachable(outputs)[0]
     tangents: dict[engine.Place, Any] = dict(seeds)
     with set_grad_enabled(create_graph), np.errstate(all="ignore"):

@@ -217,6 +217,7 @@ def make_leaf(tensor: Tensor) -> Leaf:
 
 class _GradMode(threading.local):
     enabled = True
+    tape: Any = None  # of the checkpoint that runs: notes random draws and module states, or replays them
 
 
 mode = _GradMode()

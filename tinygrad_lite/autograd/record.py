@@ -7,7 +7,7 @@ requires a gradient, hang a ``Node`` on the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tinygrad_lite import dtypes
@@ -52,8 +52,11 @@ _NUMBER = Number(0)  # for numbers whose value is already in hand: neither node 
 # --- element-wise operations ----------------------------------------------------------------------
 
 
-def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
-    """The public function of a row with one operand; ``floating``: integers become float32 first."""
+def unary(row: Row, floating: bool = True, real: bool = False) -> Callable[[Any], Tensor]:
+    """The public function of a row with one operand.
+
+    ``floating``: integers become float32 first; ``real``: besides, complex numbers are refused.
+    """
     worlds = row.worlds
     discrete = not row.rules  # comparisons: bool results, nothing to record
 
@@ -63,8 +66,13 @@ def unary(row: Row, floating: bool = True) -> Callable[[Any], Tensor]:
         except AttributeError:
             x = tensor_of(row.name, x, row.operands[0])
             a = x._data
-        if floating and a.dtype.kind in "biu":
-            a = namespaces[type(a)].astype(a, dtypes.default_float)
+        if floating and a.dtype.kind != "f":
+            if a.dtype.kind != "c":
+                a = namespaces[type(a)].astype(a, dtypes.default_float)
+            elif real:
+                name = row.operands[0]
+                hint = f"take real({name}), imag({name}) or abs({name})"
+                fail(DTypeError, row.name, "needs real numbers", {name: x}, hint)
         world = worlds[type(a)]
         try:
             out = world.forward(a)
@@ -126,7 +134,7 @@ def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
         try:
             out = world.forward(a, b)
         except (ValueError, TypeError) as error:
-            refuse(row, (x1, x2), error)
+            refuse(row, (x1, Number(b) if x2 is _NUMBER else x2), error)
         if type(out) is not world.array_type:
             out = world.xp.asarray(out)
         tensor = _new(Tensor)
@@ -205,7 +213,8 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         dtype = dtypes.promote(a.dtype, b.dtype)
     if floating and dtype.kind in "biu":
         dtype = dtypes.default_float
-    if dtype.kind == "c" and row.rules and mode.enabled and (x1._node is not None or x2._node is not None):
+    recording = mode.enabled and (x1._node is not None or x2._node is not None)
+    if dtype.kind == "c" and recording and (row.rules or row.joint):
         need = "cannot carry a gradient: complex tensors have none"
         fail(GradientError, row.name, need, _by_name((first, second), (x1, x2)), "detach() the real operand first")
     xp = namespaces[type(b) if isinstance(x1, Number) else type(a)]
@@ -366,12 +375,17 @@ def refuse(row: Row, operands: Sequence[Any], error: Exception) -> NoReturn:
     clash = broadcast_clash([x._data.shape for x in tensors])
     named = _named(row, operands)
     if clash and not row.statics:
-        fail(ShapeError, row.name, f"needs shapes that broadcast together, but {clash}", named)
+        need = f"needs shapes that broadcast together, but {clash}"
+        fail(ShapeError, row.name, need, named, broadcast_hint(named))
     types = {x._data.dtype.name: x._data.dtype for x in tensors}
-    discrete = all(dtype.kind in "biu" for dtype in types.values())
+    inexact = [type(x._data).__name__ for x in operands if isinstance(x, Number) and type(x._data) in (float, complex)]
+    discrete = not inexact and all(dtype.kind in "biu" for dtype in types.values())
     hint = "convert with astype first" if discrete else ""
-    if isinstance(error, TypeError) and (discrete or any(dtype.itemsize < 4 for dtype in types.values())):
-        fail(DTypeError, row.name, f"does not work on {' and '.join(types)}", named, hint)
+    if row.name.startswith("bitwise") and any(d.kind in "fc" for d in types.values()):
+        hint = "bits are those of integers and bools: x.astype(int), or a comparison such as x > 0"
+    no_statics = not row.statics  # so that it can only be the dtypes
+    if isinstance(error, TypeError) and (discrete or no_statics or any(d.itemsize < 4 for d in types.values())):
+        fail(DTypeError, row.name, f"does not work on {' and '.join([*types, *inexact])}", named, hint)
     kind = {TypeError: DTypeError, IndexError: IndexingError}.get(type(error), ArgumentError)
     text = str(error).rstrip(". ")
     fail(kind, row.name, f"cannot work on these operands: {text}", named, hint)
@@ -388,6 +402,30 @@ def broadcast_clash(shapes: Sequence[tuple[int, ...]]) -> str:
         if len(sizes) > 1:
             return f"axis -{axis} is " + " and ".join(map(str, sizes))
     return ""
+
+
+def broadcast_hint(named: Mapping[str, Any]) -> str:
+    """What makes shapes broadcast that do not: two that fit from the front, two that are each other's transpose.
+
+    >>> import numpy as np
+    >>> broadcast_hint({"x": np.zeros((3, 4)), "y": np.zeros(3)})
+    'expand_dims(y, -1) lines y up with the first axis of x'
+    """
+    rule = "sizes are compared from the last axis on, and must be equal or 1"
+    arrays = {name: x for name, x in named.items() if hasattr(x, "shape")}
+    if len(arrays) != 2:
+        return rule
+    (long, tall), (short, low) = sorted(
+        ((name, tuple(x.shape)) for name, x in arrays.items()), key=lambda p: -len(p[1])
+    )
+    if len(tall) == len(low) == 2 and low[::-1] == tall:
+        return f"transpose one of them: matrix_transpose({short})"
+    if not 0 < len(low) < len(tall) or broadcast_clash([tall[: len(low)], low]):
+        return rule
+    if len(tall) - len(low) > 1:
+        shape = (*low, *(1,) * (len(tall) - len(low)))
+        return f"reshape({short}, {shape}) lines {short} up with the first axes of {long}"
+    return f"expand_dims({short}, -1) lines {short} up with the first {'axes' if len(low) > 1 else 'axis'} of {long}"
 
 
 def require_float(operation: str, x: Tensor) -> None:

@@ -59,6 +59,7 @@ class Plan:
 
     Attributes:
         keep: takes ``(*operands, *outputs, *statics, *shapes)`` to the tuple that the node saves.
+        names: of the saved values.
         kept: for each saved value its kind and number: ``("operand", 1)``, ``("output", 0)``, ``("static", 0)``.
         steps: per needed operand ``(operand, vjp, take)``; ``take`` picks the rule's arguments from the saved.
         jvp_steps: the same with the forward-mode rules.
@@ -71,6 +72,7 @@ class Plan:
         "jvp_steps",
         "keep",
         "kept",
+        "names",
         "needs",
         "override",
         "row",
@@ -95,6 +97,7 @@ class Plan:
                 names += [name for name in _save_names(function) if name not in names]
         places = row.places(len(needs))
         self.keep: Take | None = _picker([places[name] for name in names])
+        self.names = tuple(names)
         self.kept = tuple(row.kind(name) for name in names)
         # Operands whose arrays the node holds on to, and whose buffers must not change until backward.
         self.versioned = tuple(index for kind, index in self.kept if kind == "operand")
@@ -123,12 +126,13 @@ class World:
 
     def __init__(self, row: Row, array_type: type, xp: Any) -> None:
         self.array_type, self.xp = array_type, xp
-        self.override = getattr(xp, "overrides", {}).get(row.name)
+        # An operation of a user's may have the name of one of ours.
+        override = self.override = getattr(xp, "overrides", {}).get(row.name) if rows.get(row.name) is row else None
         # A row without a forward of its own is the namespace's function of that name: no wrapper in the way.
         self.forward: Callable[..., Any] = (
             getattr(xp, row.name) if row.forward is None else functools.partial(row.forward, xp)
         )
-        self.plans = _Plans(row, xp, self.override)
+        self.plans = _Plans(row, xp, override)
         if len(row.operands) <= 2 and not row.variadic:
             count = len(row.operands)
             masks = range(1 << count)

@@ -36,7 +36,8 @@ def backward(
     targets: list[Leaf] = []
     for x in [inputs] if isinstance(inputs, Tensor) else inputs:
         if not isinstance(x, Tensor) or type(x._node) is not Leaf:
-            fail(GradientError, "backward", "needs leaves that require a gradient as inputs", {"input": x})
+            hint = "grad(output, inputs) gives the gradients of intermediate results"
+            fail(GradientError, "backward", "needs leaves that require a gradient as inputs", {"input": x}, hint)
         targets.append(x._node)
     found = engine.backward_pass(roots, retain_graph=retain, create_graph=create_graph, inputs=targets)
     for leaf, g in zip(targets, found, strict=True):
@@ -74,13 +75,13 @@ def grad(
     >>> first, grad(first, x)
     (Tensor(27., from=multiply), Tensor(18.))
     """
-    ys = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    xs: list[Any] = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
+    ys, xs = _several(outputs), _several(inputs)
     weights = [grad_outputs] if grad_outputs is None or isinstance(outputs, Tensor) else list(grad_outputs)
     if grad_outputs is None:
         weights = [None] * len(ys)
     if len(weights) != len(ys):
-        fail(ArgumentError, "grad", f"needs one cotangent per output, but got {len(weights)} for {len(ys)}")
+        need = f"needs one cotangent per output, but got {len(weights)} for {len(ys)}"
+        fail(ArgumentError, "grad", need, {}, "pass a list with a weight, or None, for each output")
     for i, x in enumerate(xs):
         if not isinstance(x, Tensor) or x._node is None:
             fail(
@@ -88,6 +89,7 @@ def grad(
                 "grad",
                 f"needs inputs that require a gradient, but inputs[{i}] does not",
                 {f"inputs[{i}]": x},
+                "call requires_grad_() on it before the outputs are computed",
             )
     roots = [_root("grad", y, g) for y, g in zip(ys, weights, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
@@ -108,10 +110,18 @@ def grad(
     return results[0] if isinstance(inputs, Tensor) else tuple(results)
 
 
+def _several(tensors: Any) -> list[Any]:
+    """A list of one tensor or of several, such as ``model.parameters()``."""
+    return [tensors] if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__") else list(tensors)
+
+
 def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
     """A place in the graph with the cotangent that enters there."""
     if not isinstance(y, Tensor):
-        fail(GradientError, operation, "needs a tensor", {"output": y})
+        hint = "what was computed with Python numbers or NumPy has no graph: compute it with tensors"
+        if callable(y):
+            hint = "of functions take vjp, jacobian or hessian"
+        fail(GradientError, operation, "needs a tensor", {"output": y}, hint)
     if y._node is None:
         hint = "did you compute it under no_grad(), or from tensors without requires_grad=True?"
         fail(
@@ -134,7 +144,7 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
         xp = namespaces[type(y._data)]
         return y._node, xp.full(y._data.shape, 1, y._data.dtype)
     if getattr(getattr(gradient, "dtype", None), "kind", "") == "c":
-        fail(DTypeError, operation, "needs a real gradient", {"output": y, "gradient": gradient})
+        fail(DTypeError, operation, "needs a real gradient", {"output": y, "gradient": gradient}, "real(gradient)")
     gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=y._data.dtype)
     if gradient._data.shape != y._data.shape:
         fail(
@@ -142,6 +152,7 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
             operation,
             "needs a gradient in the output's shape",
             {"output": y, "gradient": gradient},
+            "it is a weight for every element of the output; of an output with one element it may be left out",
         )
     return y._node, namespaces[Tensor].astype(_steady(gradient), y._data.dtype)
 
@@ -158,6 +169,9 @@ def _call(
     operation: str, func: Callable[..., Any], inputs: Any, create_graph: bool
 ) -> tuple[list[Tensor], list[Tensor], bool, bool]:
     """Run ``func`` on inputs that start a graph of their own (or, under create_graph, continue the given one)."""
+    if not callable(func):
+        hint = f"pass the function itself, not its result: {operation}(f, x)"
+        fail(DTypeError, operation, "needs a function", {"func": func}, hint)
     single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
     given = [x if isinstance(x, Tensor) else Tensor(x) for x in ([inputs] if single else inputs)]
     fresh = []
@@ -180,6 +194,7 @@ def _call(
                 operation,
                 "needs a function that returns a tensor or a tuple of them",
                 {"returned": y},
+                "does it end with a return, and compute with tensors from its arguments to its result?",
             )
     return fresh, ys, single, alone
 
@@ -188,16 +203,21 @@ def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> li
     """One direction per tensor, in its shape; None is 1 for a single one-element tensor."""
     if v is None:
         if len(like) != 1 or like[0]._data.size != 1:
-            fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]})
+            hint = f"pass v, in the shape of the {what}"
+            if what == "output":
+                hint += ", or let the function return one number: its sum or mean"
+            fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]}, hint)
         return [Tensor(1.0, dtype=like[0].dtype).reshape(like[0].shape)]
     several = isinstance(v, (tuple, list)) and (len(like) != 1 or any(isinstance(d, Tensor) for d in v))
     vs = list(v) if several else [v]
     if len(vs) != len(like):
-        fail(ArgumentError, operation, f"needs one direction per {what}, but got {len(vs)} for {len(like)}")
+        need = f"needs one direction per {what}, but got {len(vs)} for {len(like)}"
+        fail(ArgumentError, operation, need, {}, f"pass v as a tuple of {len(like)}")
     vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=True)]
     for d, x in zip(vs, like, strict=True):
         if d.shape != x.shape:
-            fail(ShapeError, operation, f"needs directions in the shapes of the {what}s", {what: x, "v": d})
+            hint = f"v has one number for every element of the {what}"
+            fail(ShapeError, operation, f"needs directions in the shapes of the {what}s", {what: x, "v": d}, hint)
     return [_steady(d).astype(x.dtype) for d, x in zip(vs, like, strict=True)]
 
 
@@ -300,7 +320,8 @@ def jacobian(
         fail(ArgumentError, "jacobian", need)
     xs, ys, single, alone = _call("jacobian", func, inputs, create_graph)
     if not alone:
-        fail(GradientError, "jacobian", "needs a function that returns one tensor")
+        hint = "take the Jacobian of each output: jacobian(lambda x: f(x)[0], x)"
+        fail(GradientError, "jacobian", "needs a function that returns one tensor", {}, hint)
     y = ys[0]
     if strategy == "forward-mode":
         return _result([_by_columns(y, x, create_graph) for x in xs], single)
@@ -367,7 +388,8 @@ def _gradient(operation: str, func: Callable[..., Any], values: list[Tensor]) ->
     def gradient(*xs: Tensor) -> tuple[Tensor, ...]:
         y = func(*xs)
         if not isinstance(y, Tensor) or y._data.size != 1:
-            fail(GradientError, operation, "needs a function with one output element", {"returned": y})
+            hint = "sum or average what it returns, or use jacobian for a function with many outputs"
+            fail(GradientError, operation, "needs a function with one output element", {"returned": y}, hint)
         values.append(y)
         return tuple(_pull([y], xs, [_ones(y)], True, True))
 

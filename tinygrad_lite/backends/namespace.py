@@ -16,45 +16,89 @@ def _standard(names: str) -> dict[str, str]:
 
 
 ELEMENTWISE = {
-    **_standard("add subtract multiply divide pow negative abs sign square sqrt exp expm1 log log1p sin cos tanh"),
-    **_standard("maximum minimum clip where equal not_equal less less_equal greater greater_equal"),
-    **_standard("logical_and logical_or logical_not isfinite isnan"),
+    **_standard("add subtract multiply divide floor_divide remainder pow negative positive reciprocal abs sign square"),
+    **_standard("sqrt hypot exp expm1 log log1p log2 log10 logaddexp sin cos tan asin acos atan atan2"),
+    **_standard("sinh cosh tanh asinh acosh atanh floor ceil trunc round maximum minimum copysign nextafter"),
+    **_standard("clip where equal not_equal less less_equal greater greater_equal isfinite isinf isnan signbit"),
+    **_standard("logical_and logical_or logical_not logical_xor real imag conj"),
+    **_standard("bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift bitwise_right_shift"),
+    "exp2": "(x): 2 to the power x",
+    "logaddexp2": "(x1, x2): log2(2^x1 + 2^x2)",
+    "fmod": "(x1, x2): the remainder with the sign of x1",
+    "heaviside": "(x1, x2): 0 for x1 < 0, x2 for x1 = 0, 1 for x1 > 0",
 }
 SPECIAL = {
     "sigmoid": "(x): 1 / (1 + exp(-x)), without overflow",
+    "erf": "(x): the error function",
+    "erfc": "(x): 1 - erf(x)",
+    "erfcx": "(x): exp(x^2) erfc(x)",
+    "erfinv": "(x): the inverse of erf",
+    "log_ndtr": "(x): the logarithm of the standard normal distribution function",
+    "lgamma": "(x): log |gamma(x)|",
+    "digamma": "(x): the derivative of lgamma",
+    "polygamma": "(n, x): the n-th derivative of digamma",
+    "sinc_derivative": "(x, order): the derivative of that order of sin(pi x) / (pi x)",
 }
 REDUCTIONS = {
-    **_standard("sum mean max min argmax argmin any all cumulative_sum cumulative_prod"),
+    **_standard("sum prod mean max min argmax argmin any all count_nonzero"),
+    "var": "(x, axis, keepdims, correction): sum((x - mean)^2) / (n - correction)",
+}
+SCANS = {
+    **_standard("cumulative_sum cumulative_prod"),
+    "cumulative_max": "(x, axis): the largest element so far; NaN from the first NaN on",
+    "cumulative_min": "(x, axis): the smallest element so far; NaN from the first NaN on",
+    "logcumsumexp": "(x, axis): log(exp(x_1) + ... + exp(x_k)), without overflow",
     "linear_scan": "(a, b, axis, reverse): h with h_t = a_t h_(t-1) + b_t along axis",
 }
 SORTING = {
+    "sort": "(x, axis, descending, stable): NaN is the largest",
+    "argsort": "(x, axis, descending, stable): int64 indices",
     "topk": "(x, k, axis, largest): values and int64 indices, in order",
+    "searchsorted": "(x1, x2, side): int64 places in the sorted 1-d x1 that keep it sorted",
+    "bincount": "(x, weights or None, minlength): how often, or with what weight, each integer occurs",
+    **_standard("nonzero isin"),
+    "unique_all": "(x, axis or None): values, first indices, inverse indices, counts; of slices along axis",
 }
 MANIPULATION = {
-    **_standard("reshape permute_dims broadcast_to expand_dims squeeze flip concat tril astype"),
+    **_standard("reshape permute_dims broadcast_to expand_dims squeeze flip roll concat tril triu astype"),
     "sum_to": "(x, shape): sums what broadcasting from shape had repeated; adjoint of broadcast_to",
     "pad": "(x, pad_width, value): a border of value; pad_width is ((before, after), ...) per axis",
+    "repeat": "(x, repeats, axis): each element as often as the int, or in forwards the array of ints, says",
+    "unfold": "(x, axis, size, step): windows of size along axis, one every step; what is in them is the new last axis",
+    "overlap_add": "(x, axis, length, step): zeros of length along axis with the windows added; adjoint of unfold",
 }
 # A rule uses zeros_like(x, dtype=..., shape=...) alone of these: what it makes must lie on the device of x.
-CREATION = _standard("asarray zeros full zeros_like arange")
+CREATION = _standard("asarray empty zeros full zeros_like arange")
 INDEXING = {
+    **_standard("take"),
     "add_at": "(x, index, shape): zeros of shape with x added at index; adjoint of x[index]",
     "setitem": "(x, values, index): a copy of x with values or a number at index; the last of repeated writes wins",
     "take_along_axis": "(x, indices, axis)",
+    "scatter_extremum": "(x, src, indices, axis, largest, include_self): x with the extremum of src at indices",
     "add_along_axis": "(x, indices, shape, axis): zeros with x added at indices; adjoint of take_along_axis",
 }
 LINEAR_ALGEBRA = {
-    **_standard("matmul matrix_transpose inv cholesky slogdet"),
+    **_standard("matmul matrix_transpose inv det slogdet cholesky eigh eigvalsh eig eigvals svdvals"),
+    "vecdot": "(x1, x2): along the last axis",
+    "cross": "(x1, x2, axis): axis counts from the end",
+    "solve": "(x1, x2): of matrices alone",
+    "pinv": "(x, rtol): rtol is a number or one per matrix",
+    "qr": "(x, mode): Q and R",
+    "svd": "(x, full_matrices): U, S, Vh",
+    "cofactors": "(x): det(x) times the transposed inverse, which singular matrices have too",
+    "matrix_exp": "(x): the exponential series of square matrices",
     "contract": "(arrays, inputs, output): the einsum; inputs and output are labels, one letter per axis",
     "solve_triangular": "(a, b, upper, transpose): y with op(triangle of a) y = b",
 }
 RANDOM = {
     "keep_mask": "(seed, counter, shape, keep): bool, each True with probability keep; Philox bits",
+    "uniform": "(seed, counter, shape, dtype): numbers in [0, 1); Philox bits",
 }
 
 NAMES = frozenset(
-    [*ELEMENTWISE, *SPECIAL, *REDUCTIONS, *SORTING, *MANIPULATION, *CREATION, *INDEXING, *LINEAR_ALGEBRA, *RANDOM]
+    [*ELEMENTWISE, *SPECIAL, *REDUCTIONS, *SCANS, *SORTING]
+    + [*MANIPULATION, *CREATION, *INDEXING, *LINEAR_ALGEBRA, *RANDOM]
 )
 
 #: What forwards use and rules do not: tensors need not offer these.
-FORWARD_ONLY = frozenset(["asarray", "zeros", "full", "arange", *RANDOM])
+FORWARD_ONLY = frozenset(["asarray", "eig", "eigvals", "empty", "scatter_extremum", "zeros", "full", "arange", "var", "nonzero", "unique_all", *RANDOM])

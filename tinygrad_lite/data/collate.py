@@ -42,7 +42,8 @@ def default_collate(samples: Sequence[Any]) -> Any:
 def stack(samples: Sequence[Any]) -> Any:
     """Do the part of ``default_collate`` that needs no Tensors: the leaves are NumPy arrays."""
     if len(samples) == 0:
-        errors.fail(errors.ArgumentError, "default_collate", "needs at least one sample, but got none")
+        hint = "leave empty batches out"
+        errors.fail(errors.ArgumentError, "default_collate", "needs at least one sample, but got none", {}, hint)
     return _stack("sample", samples)
 
 
@@ -105,6 +106,7 @@ def _same(place: str, samples: Sequence[Any], structure: Any) -> None:
                 errors.ArgumentError,
                 "default_collate",
                 f"needs one structure for {place}, but got {first} in sample 0 and {structure(sample)} in sample {i}",
+                hint="give every sample the same parts, or pass collate_fn to form the batches yourself",
             )
 
 

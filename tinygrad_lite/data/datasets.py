@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +60,12 @@ class TensorDataset:
     def __init__(self, *arrays: Any) -> None:
         named = {f"array {i}": array for i, array in enumerate(arrays)}
         if not arrays:
-            errors.fail(errors.ArgumentError, "TensorDataset", "needs at least one array, but got none")
+            hint = "pass inputs and targets: TensorDataset(x, y)"
+            errors.fail(errors.ArgumentError, "TensorDataset", "needs at least one array, but got none", {}, hint)
         self.arrays = tuple(_as_numpy(name, array) for name, array in named.items())
         if any(array.ndim == 0 for array in self.arrays):
-            errors.fail(errors.ShapeError, "TensorDataset", "needs arrays with rows, but one has shape ()", named)
+            need, hint = "needs arrays with rows, but one has shape ()", "a sample is a row: x.reshape(1, -1) has one"
+            errors.fail(errors.ShapeError, "TensorDataset", need, named, hint)
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) > 1:
             errors.fail(
@@ -71,17 +73,29 @@ class TensorDataset:
                 "TensorDataset",
                 f"needs arrays of equal length, but got {' != '.join(map(str, lengths))}",
                 named,
+                "the first axis counts the samples, of which every array has one row each",
             )
 
     def __len__(self) -> int:
         return len(self.arrays[0])
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        return tuple(array[index] for array in self.arrays)
+        try:
+            sample = tuple(array[index] for array in self.arrays)
+        except IndexError:  # NumPy's words depend on its version
+            sample = ()
+        if not sample:
+            _refuse_sample(len(self), index)
+        return sample
 
     def get_batch(self, indices: Sequence[int]) -> tuple[NDArray[Any], ...]:
         """Return the samples with these numbers, stacked: one gather per array."""
         return tuple(array.take(indices, axis=0) for array in self.arrays)
+
+
+def _refuse_sample(count: int, index: Any) -> NoReturn:
+    hint = f"samples are counted from 0 to {count - 1}, or from the end: -1 is the last"
+    errors.fail(errors.IndexingError, "TensorDataset", f"has {count} samples, but got index {index!r}", {}, hint)
 
 
 def _as_numpy(name: str, array: Any) -> NDArray[Any]:
@@ -126,6 +140,7 @@ class Subset:
                     errors.IndexingError,
                     "Subset",
                     f"needs indices from 0 to {len(dataset) - 1}, but got {i}",
+                    hint=f"counted from the end: {i + len(dataset)}" if -len(dataset) <= i < 0 else "",
                 )
 
     def __len__(self) -> int:
@@ -159,6 +174,9 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[float], *, seed: int =
         >>> len(train), len(val), sorted([*train.indices, *val.indices]) == list(range(10))
         (8, 2, True)
     """
+    if not hasattr(lengths, "__iter__"):
+        need, hint = "needs a list of sizes or fractions", f"pass both parts: [{lengths!r}, ...]"
+        errors.fail(errors.DTypeError, "random_split", need, {"lengths": lengths}, hint)
     total = len(dataset)
     sizes = [size for size in lengths if isinstance(size, int | np.integer) and size >= 0]
     if len(sizes) < len(lengths) and min(lengths) >= 0 and math.isclose(sum(lengths), 1):
@@ -170,6 +188,7 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[float], *, seed: int =
             errors.ArgumentError,
             "random_split",
             f"needs sizes that add up to {total} or fractions that add up to 1, but got {list(lengths)}",
+            hint=f"the last size may be computed: [n, {total} - n]",
         )
     order = np.random.default_rng(check_count("random_split", "seed", seed, 0)).permutation(total)
     ends = np.cumsum([0, *sizes])

@@ -72,6 +72,7 @@ class DigitData:
                 errors.DTypeError,
                 "DigitData.flat",
                 f"needs a float dtype for the range 0 to 1, but got {kind}",
+                hint='dtype="float32" is the default; the images themselves are integers from 0 to 255',
             )
 
         def scaled(images: NDArray[np.uint8]) -> NDArray[Any]:

@@ -10,11 +10,12 @@ from tinygrad_lite.data.collate import to_tensors
 from tinygrad_lite.data.datasets import Dataset, gather
 from tinygrad_lite.data.prefetch import Prefetch
 from tinygrad_lite.data.samplers import BatchSampler, RandomSampler, SequentialSampler, check_count, check_numbers
+from tinygrad_lite.functions.arguments import CheckedConstructor
 
 __all__ = ["DataLoader"]
 
 
-class DataLoader:
+class DataLoader(CheckedConstructor):
     """Iterate over a dataset in batches; every ``for`` loop over the loader is one epoch.
 
     The order of a shuffled epoch depends on ``seed``, the number of the epoch and the length of the dataset
@@ -71,15 +72,20 @@ class DataLoader:
                 hint="for arrays use TensorDataset(x, y)",
             )
         if len(dataset) == 0:
-            errors.fail(errors.ArgumentError, "DataLoader", "needs at least one sample, but the dataset is empty")
+            need, hint = "needs at least one sample, but the dataset is empty", "was everything filtered out?"
+            errors.fail(errors.ArgumentError, "DataLoader", need, {}, hint)
         check_count("DataLoader", "batch_size", batch_size, 1)
         check_count("DataLoader", "seed", seed, 0)
         for name, given in {"sampler": sampler, "batch_sampler": batch_sampler}.items():
             if given is not None and not hasattr(given, "__iter__") and not hasattr(given, "__getitem__"):
-                errors.fail(errors.DTypeError, "DataLoader", f"needs {name} to be iterable, but got {given!r}")
+                hint = f"pass {name}=RandomSampler(dataset), or a list of sample numbers"
+                if name == "batch_sampler":
+                    hint = "pass a list with a list of sample numbers for every batch"
+                need = f"needs {name} to be iterable, but got {given!r}"
+                errors.fail(errors.DTypeError, "DataLoader", need, {}, hint)
         if collate_fn is not None and not callable(collate_fn):
             need = f"needs collate_fn to be a function, but got {collate_fn!r}"
-            errors.fail(errors.DTypeError, "DataLoader", need)
+            errors.fail(errors.DTypeError, "DataLoader", need, {}, "it is called with a list of samples")
         if shuffle and sampler is not None:
             _refuse("sampler", "shuffle=True")
         if batch_sampler is not None:
@@ -144,6 +150,7 @@ class DataLoader:
                 errors.StateError,
                 "DataLoader.load_state_dict",
                 f"needs the one key 'epoch', but got {sorted(state)}",
+                hint="was it saved by a DataLoader?",
             )
         self.set_epoch(state["epoch"])
 
@@ -151,7 +158,7 @@ class DataLoader:
         for group in groups:
             if not hasattr(group, "__iter__"):
                 need = f"needs lists of sample numbers, but batch_sampler gave {group!r}"
-                errors.fail(errors.DTypeError, "DataLoader", need)
+                errors.fail(errors.DTypeError, "DataLoader", need, {}, "single sample numbers go into sampler=")
             indices = check_numbers("DataLoader", "needs integers as sample numbers, but the sampler gave", group)
             try:
                 if self.collate_fn is None:
@@ -171,6 +178,7 @@ class DataLoader:
                     errors.IndexingError,
                     "DataLoader",
                     f"needs sample numbers below {len(self.dataset)}, but the sampler gave {i}",
+                    hint="was the sampler made for another dataset?",
                 )
 
 

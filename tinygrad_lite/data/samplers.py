@@ -21,10 +21,12 @@ def check_count(operation: str, name: str, value: Any, least: int) -> int:
     except TypeError:
         count = least - 1
     if count < least or isinstance(value, bool):
+        hint = "it is the number of samples per batch; len(dataset) puts all into one"
         errors.fail(
             errors.ArgumentError,
             operation,
             f"needs {name} to be an integer of at least {least}, but got {value!r}",
+            hint=hint if name == "batch_size" else "",
         )
     return count
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
@@ -17,34 +17,123 @@ from tinygrad_lite.errors import AxisError, DTypeError, KeywordError, ShapeError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+#: the hint of functions that find no element where they need one
+NOTHING = "an axis of size 0 holds nothing: was everything filtered out before?"
+
 #: keywords of other dialects -> ours
 _DIALECT = {
     "dim": "axis",
     "dims": "axis",
     "axes": "axis",
     "keepdim": "keepdims",
+    "unbiased": "correction",
+    "ddof": "correction",
     "input": "x",
     "a": "x",
     "size": "shape",
+    "interpolation": "method",
+    "reverse": "descending",
+    # of layers and optimisers, which have PyTorch's
+    "axis": "dim",
+    "learning_rate": "lr",
+    "l2": "weight_decay",
+    "rate": "p",
+    "momentum": "betas",
+    "num_workers": "prefetch",
 }
 
 
 def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse an unknown keyword with the one that is meant: ``dim=`` is ``axis=`` here."""
+    """Refuse a wrong number of arguments, and an unknown keyword with the one that is meant: ``dim=`` is ``axis=``."""
     parameters = inspect.signature(function).parameters
     known = frozenset(parameters)
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         if kwargs and not known.issuperset(kwargs):
-            wrong = next(name for name in kwargs if name not in known)
-            meant = _DIALECT.get(wrong, "")
-            hint = f"say {meant}= instead of {wrong}=" if meant in known else ""
-            names = ", ".join(known_name for known_name in parameters)
-            fail(KeywordError, function.__name__, f"has no argument {wrong!r}; it has {names}", {}, hint)
-        return function(*args, **kwargs)
+            _refuse_keyword(function.__name__, list(parameters), kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__.tb_next is not None:  # type: ignore[union-attr] # not from the call itself
+                raise
+        _refuse_count(function.__name__, parameters, args, kwargs)
 
     return checked
+
+
+class CheckedConstructor:
+    """A base whose subclasses in this package refuse wrong arguments of ``__init__`` in the same words.
+
+    For a user's own subclass Python's words are the expected ones.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        construct = vars(cls).get("__init__")
+        if cls.__module__.startswith("tinygrad_lite.") and (construct is not None or "forward" in vars(cls)):
+            cls.__init__ = checked_constructor(construct or cls.__init__)  # type: ignore[method-assign]
+
+
+def checked_constructor(construct: Callable[..., None]) -> Callable[..., None]:
+    """Refuse wrong arguments of an ``__init__`` in the name of the class."""
+    parameters = dict(list(inspect.signature(construct).parameters.items())[1:])
+    known = frozenset(parameters)
+
+    @functools.wraps(construct)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        if kwargs and not known.issuperset(kwargs):
+            _refuse_keyword(type(self).__name__, list(parameters), kwargs)
+        try:
+            construct(self, *args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__.tb_next is not None:  # type: ignore[union-attr]
+                raise
+        else:
+            return
+        hint = ""
+        if hasattr(self, "forward") and any(isinstance(value, Tensor) for value in args):
+            hint = f"make the module first, then call it: {type(self).__name__}()(...)"
+        _refuse_count(type(self).__name__, parameters, args, kwargs, hint)
+
+    return checked
+
+
+def _refuse_keyword(operation: str, known: list[str], given: Iterable[str]) -> NoReturn:
+    from difflib import get_close_matches  # only where it is needed: scripts start without it
+
+    wrong = next(name for name in given if name not in known)
+    meant = _DIALECT.get(wrong, "")
+    if meant not in known:
+        meant = next(iter(get_close_matches(wrong, known, 1, 0.6)), "")
+    hint = f"say {meant}= instead of {wrong}=" if meant else ""
+    has = f"it has {', '.join(known)}" if known else "it has none"
+    fail(KeywordError, operation, f"has no argument {wrong!r}; {has}", {}, hint)
+
+
+def _refuse_count(
+    operation: str,
+    parameters: Mapping[str, inspect.Parameter],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    hint: str = "",
+) -> NoReturn:
+    """Refuse a call with too many or too few arguments, or with one of them twice."""
+    places = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    has = f"it has {', '.join(parameters)}" if parameters else "it has none"
+    if len(args) > len(places):
+        named = [name for name in parameters if name not in places]
+        if named and not hint:
+            hint = f"{named[0]} is given by its name: {named[0]}=..."
+        fail(KeywordError, operation, f"got {len(args)} arguments in a row; {has}", {}, hint)
+    missing = [n for n in places[len(args) :] if n not in kwargs and parameters[n].default is inspect.Parameter.empty]
+    if missing:
+        fail(KeywordError, operation, f"needs {' and '.join(missing)}; {has}", {}, hint)
+    twice = next((name for name in places[: len(args)] if name in kwargs), "an argument")
+    need = f"got {twice} twice, by its place and by its name; {has}"
+    if twice in places and parameters[twice].kind is inspect.Parameter.POSITIONAL_ONLY:
+        need = f"takes {twice} by its place, not by its name; {has}"
+    fail(KeywordError, operation, need, {}, hint)
 
 
 def as_tensor(operation: str, x: Any, name: str = "x") -> Tensor:
@@ -67,7 +156,8 @@ def floating(operation: str, x: Any, name: str = "x") -> Tensor:
     if kind in "biu":
         return apply(ASTYPE, (tensor,), (dtypes.default_float,))
     if kind != "f":
-        fail(DTypeError, operation, "needs real numbers", {name: tensor})
+        hint = f"take real({name}), imag({name}) or abs({name})"
+        fail(DTypeError, operation, "needs real numbers", {name: tensor}, hint)
     return tensor
 
 
@@ -84,6 +174,8 @@ def number(operation: str, name: str, value: Any, hint: str = "") -> float:
     except (AttributeError, ValueError):
         found = None
     if not isinstance(found, (int, float)):
+        if isinstance(value, str):
+            hint = hint or "float(text) reads a number from a text"
         fail(DTypeError, operation, f"needs a number as {name}", {name: value}, hint)
     return found
 
@@ -97,7 +189,8 @@ def integer(operation: str, name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except (TypeError, ValueError):
-        fail(DTypeError, operation, f"needs an integer as {name}", {name: value})
+        hint = "int(value) cuts off the fraction" if isinstance(value, (float, str)) else f"such as {name}=2"
+        fail(DTypeError, operation, f"needs an integer as {name}", {name: value}, hint)
 
 
 def axis_number(operation: str, axis: Any, ndim: int, x: Any = None) -> int:
@@ -111,11 +204,15 @@ def axis_number(operation: str, axis: Any, ndim: int, x: Any = None) -> int:
         found = operator.index(axis)
     except (TypeError, ValueError):
         named = {"axis": axis} if x is None else {"x": x, "axis": axis}
-        fail(DTypeError, operation, "needs an integer as axis", named)
+        hint = "axes are whole numbers: 0 is the first, -1 the last"
+        if isinstance(axis, Tensor) and operation in ("max", "min"):
+            hint = f"of two tensors, element by element, take {operation}imum(x1, x2)"
+        fail(DTypeError, operation, "needs an integer as axis", named, hint)
     if not -ndim <= found < ndim:
         has = f"axes {-ndim} to {ndim - 1}" if ndim else "no axes (it is 0-d)"
         what = "result" if x is None else "array"
-        fail(AxisError, operation, f"got axis {found}, but the {what} has {has}", {} if x is None else {"x": x})
+        hint = "axes are counted from 0, or from the end: -1 is the last" if ndim else "x.reshape(1) has one axis"
+        fail(AxisError, operation, f"got axis {found}, but the {what} has {has}", {} if x is None else {"x": x}, hint)
     return found % ndim
 
 
@@ -131,7 +228,8 @@ def axis_numbers(operation: str, axis: Any, ndim: int, x: Any = None) -> tuple[i
         numbers = sorted(axis_number(operation, a, ndim, x) for a in axis)
         if len(set(numbers)) < len(numbers):
             named = {} if x is None else {"x": x}
-            fail(AxisError, operation, f"got axis {tuple(axis)}, which names an axis twice", named)
+            need, hint = f"got axis {tuple(axis)}, which names an axis twice", f"axis={tuple(sorted(set(numbers)))}"
+            fail(AxisError, operation, need, named, hint)
         return tuple(numbers)
     return (axis_number(operation, axis, ndim, x),)
 
@@ -145,7 +243,8 @@ def shape_tuple(operation: str, shape: Any) -> tuple[int, ...]:
     """
     sizes = whole_numbers(operation, "shape", shape)
     if any(n < 0 for n in sizes):
-        fail(ShapeError, operation, f"needs sizes of at least 0, but got shape {sizes}")
+        hint = "-1 stands for what is left in reshape only" if -1 in sizes else "a size is a number of elements"
+        fail(ShapeError, operation, f"needs sizes of at least 0, but got shape {sizes}", {}, hint)
     return sizes
 
 
@@ -158,4 +257,8 @@ def whole_numbers(operation: str, name: str, values: Any) -> tuple[int, ...]:
     try:
         return tuple(operator.index(n) for n in values) if hasattr(values, "__iter__") else (operator.index(values),)
     except (TypeError, ValueError):
-        fail(DTypeError, operation, f"needs integers as {name}", {name: values})
+        parts = list(values) if isinstance(values, (list, tuple)) else [values]
+        hint = f"such as {name}={'(2, 3)' if name == 'shape' else '(0, 1)'}"
+        if any(isinstance(n, float) for n in parts):
+            hint = "n // 2 is a whole number, n / 2 is none; int(n) makes one"
+        fail(DTypeError, operation, f"needs integers as {name}", {name: values}, hint)

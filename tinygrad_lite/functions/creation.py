@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,11 @@ from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, Gradien
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number, shape_tuple
 
 __all__ = [
-    "arange",
     "asarray",
-    "eye",
+    "empty",
+    "empty_like",
     "full",
+    "full_like",
     "ones",
     "ones_like",
     "zeros",
@@ -41,7 +41,7 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         return copied(data) if copy else data
     if type(value) in namespaces and not isinstance(value, np.ndarray):
         return value
-    python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__")
+    python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__") and not _buffer(value)
     if python and isinstance(value, (list, tuple)):
         value = _unwrapped(value)
     try:
@@ -56,20 +56,49 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         if python and (data.size == 0 or not _holds_numpy(value)):
             wanted = {dtypes.float64: dtypes.default_float, dtypes.complex128: dtypes.complex64}.get(wanted, wanted)
     if wanted.kind not in "biufc" or data.dtype.kind not in "biufc":
-        got = f"an array of {data.dtype.name}" if not python else _stranger(value)
-        hint = "integers go from -2^63 to 2^64 - 1; a float can hold larger numbers" if got.isdigit() else ""
-        fail(DTypeError, "Tensor", f"needs numbers, but got {got}", {"value": value}, hint)
+        if not python:
+            need = f"needs numbers, but got an array of {data.dtype.name}"
+            fail(
+                DTypeError, "Tensor", need, {"value": value}, "array.astype(float) makes numbers of what can be read so"
+            )
+        stranger = _stranger(value)
+        got = str(stranger) if _too_large(stranger) else describe(stranger)
+        fail(DTypeError, "Tensor", f"needs numbers, but got {got}", {"value": value}, _stranger_hint(stranger))
     wanted = dtypes.as_dtype(wanted.newbyteorder("="))
     if copy:
         return np.array(data, dtype=wanted, order="C")
     return data.astype(wanted, copy=False)
 
 
-def _stranger(value: Any) -> str:
+def _buffer(value: Any) -> bool:
+    """Whether an object offers typed memory, such as an ``array.array`` or a memoryview."""
+    if isinstance(value, (int, float, complex, list, tuple, str, bytes)):
+        return False
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _stranger(value: Any) -> Any:
     """What in a nested list of Python objects is no number that an array can hold."""
     while isinstance(value, (list, tuple)):
         value = next((v for v in value if not isinstance(v, (int, float, complex)) or _too_large(v)), None)
-    return str(value) if _too_large(value) else describe(value)
+    return value
+
+
+def _stranger_hint(stranger: Any) -> str:
+    """What to do about an object that is no number."""
+    if _too_large(stranger):
+        return "integers go from -2^63 to 2^64 - 1; a float can hold larger numbers"
+    if stranger is None:
+        return "a function gives None where it does not return anything"
+    if isinstance(stranger, (str, bytes)):
+        return "float(text) reads a number from a text"
+    if isinstance(stranger, (dict, set, frozenset)) or hasattr(stranger, "__next__"):
+        return "make a list of its numbers first"
+    return "call it first, and pass its result" if callable(stranger) else ""
 
 
 def _too_large(value: Any) -> bool:
@@ -107,7 +136,8 @@ def asarray(
     """A tensor of ``obj``, sharing its memory where that is possible.
 
     Args:
-        obj: a tensor, a NumPy array (or anything with ``__array__``), a number, or nested lists of them.
+        obj: a tensor, a NumPy array (or anything with ``__array__`` or the buffer protocol), a number, or nested
+            lists of them.
         dtype: the element type; None keeps that of an array, and takes float32 for Python floats.
         device: ``"cpu"`` or None.
         copy: True always copies, False never does, None only where it must. Writes from outside into
@@ -128,7 +158,7 @@ def asarray(
     if isinstance(obj, Tensor) and not copy and (dtype is None or dtypes.as_dtype(dtype) == obj._data.dtype):
         return obj
     data = to_array(obj, dtype, copy=bool(copy))
-    if copy is False and not (isinstance(obj, np.ndarray) and np.may_share_memory(data, obj)) and data.size:
+    if copy is False and (isinstance(obj, Tensor) or (data.size and not np.may_share_memory(data, np.asarray(obj)))):
         hint = "leave copy out, so that it copies where it must"
         fail(ArgumentError, "asarray", "cannot share memory with this (copy=False)", {"obj": obj}, hint)
     return make_tensor(data)
@@ -137,12 +167,23 @@ def asarray(
 def check_device(operation: str, device: str | None) -> None:
     """Refuse a device that this machine does not offer."""
     if device not in (None, "cpu"):
-        hint = 'use device="cpu"'
+        hint = 'use device="cpu", or leave it out'
         fail(DeviceError, operation, f'knows the device "cpu", but got {device!r}', {}, hint)
 
 
-def _created(operation: str, data: Any, requires_grad: bool, device: str | None) -> Tensor:
+def backend(operation: str, device: str | None) -> Any:
+    """The namespace that makes arrays on ``device``; everything made from nothing comes through here."""
     check_device(operation, device)
+    return namespaces[np.ndarray]
+
+
+def created(operation: str, array: Any, device: str | None, requires_grad: bool = False) -> Tensor:
+    """A tensor on ``device`` of an array that was computed with NumPy."""
+    return finished(operation, backend(operation, device).asarray(array), requires_grad)
+
+
+def finished(operation: str, data: Any, requires_grad: bool) -> Tensor:
+    """A tensor on new ``data``, a leaf if it shall have a gradient."""
     tensor = make_tensor(data)
     if requires_grad:
         require_float(operation, tensor)
@@ -150,7 +191,7 @@ def _created(operation: str, data: Any, requires_grad: bool, device: str | None)
     return tensor
 
 
-def _dtype(operation: str, dtype: dtypes.DTypeLike) -> Any:
+def dtype_or_default(operation: str, dtype: dtypes.DTypeLike) -> Any:
     if isinstance(dtype, int):
         hint = f"put the sizes into one tuple: {operation}((2, 3))"
         fail(DTypeError, operation, f"needs an element type as dtype, but got {dtype}", {}, hint)
@@ -171,7 +212,8 @@ def zeros(
     Tensor([[0., 0.],
             [0., 0.]])
     """
-    return _created("zeros", np.zeros(shape_tuple("zeros", shape), _dtype("zeros", dtype)), requires_grad, device)
+    xp, sizes, kind = backend("zeros", device), shape_tuple("zeros", shape), dtype_or_default("zeros", dtype)
+    return finished("zeros", xp.zeros(sizes, kind), requires_grad)
 
 
 @checked_keywords
@@ -187,7 +229,25 @@ def ones(
     >>> ones(3)
     Tensor([1., 1., 1.])
     """
-    return _created("ones", np.ones(shape_tuple("ones", shape), _dtype("ones", dtype)), requires_grad, device)
+    xp, sizes, kind = backend("ones", device), shape_tuple("ones", shape), dtype_or_default("ones", dtype)
+    return finished("ones", xp.full(sizes, 1, kind), requires_grad)
+
+
+@checked_keywords
+def empty(
+    shape: Any,
+    dtype: dtypes.DTypeLike = None,
+    *,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of ``shape`` that holds whatever was in its memory; float32 unless ``dtype`` says otherwise.
+
+    >>> empty((2, 3)).shape
+    (2, 3)
+    """
+    xp, sizes, kind = backend("empty", device), shape_tuple("empty", shape), dtype_or_default("empty", dtype)
+    return finished("empty", xp.empty(sizes, kind), requires_grad)
 
 
 @checked_keywords
@@ -201,78 +261,122 @@ def full(
 ) -> Tensor:
     """``fill_value`` everywhere; its own dtype unless ``dtype`` says otherwise.
 
+    Args:
+        shape: the sizes of the axes.
+        fill_value: a number, or what broadcasts to ``shape``.
+        dtype: the element type.
+        device: ``"cpu"`` or None.
+        requires_grad: make the tensor a leaf.
+
+    Raises:
+        ShapeError: if ``fill_value`` does not broadcast.
+        ArgumentError: if ``dtype`` cannot hold an integer.
+
     >>> full((2,), 7)
     Tensor([7, 7], dtype=int64)
     """
-    sizes, value = shape_tuple("full", shape), as_tensor("full", fill_value, "fill_value")._data
+    check_device("full", device)
+    return finished("full", _filled("full", shape_tuple("full", shape), fill_value, dtype), requires_grad)
+
+
+def _filled(operation: str, sizes: tuple[int, ...], fill_value: Any, dtype: dtypes.DTypeLike) -> Any:
+    """An array of ``sizes`` on the device of ``fill_value`` (numbers have none)."""
+    value = as_tensor(operation, fill_value, "fill_value")._data
     if broadcast_clash([sizes, value.shape]) or value.ndim > len(sizes):
-        fail(ShapeError, "full", f"needs a fill_value that broadcasts to shape {sizes}", {"fill_value": value})
-    kind = value.dtype if dtype is None else dtypes.as_dtype(dtype)
-    return _created("full", np.full(sizes, value, kind), requires_grad, device)
+        fail(ShapeError, operation, f"needs a fill_value that broadcasts to shape {sizes}", {"fill_value": value})
+    kind, xp = value.dtype if dtype is None else dtypes.as_dtype(dtype), namespaces[type(value)]
+    # A Python number goes straight to its dtype: by way of float32 a float64 would lose digits.
+    if type(fill_value) not in (int, float) and not (type(fill_value) is complex and kind.kind == "c"):
+        return xp.asarray(xp.broadcast_to(xp.astype(value, kind), sizes), copy=True)
+    return _number_everywhere(operation, xp, sizes, fill_value, kind)
 
 
-def zeros_like(x: Any, /, *, dtype: dtypes.DTypeLike = None, shape: Any = None) -> Tensor:
+def _number_everywhere(operation: str, xp: Any, sizes: tuple[int, ...], value: Any, kind: dtypes.DType) -> Any:
+    try:
+        return xp.full(sizes, value, kind)
+    except OverflowError:
+        fail(ArgumentError, operation, f"needs a number that {kind.name} can hold", {"fill_value": value})
+
+
+def zeros_like(
+    x: Any,
+    /,
+    *,
+    dtype: dtypes.DTypeLike = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+    shape: Any = None,
+) -> Tensor:
     """Zeros of the shape, dtype and device of ``x``; ``dtype`` and ``shape`` replace its own.
 
     >>> zeros_like(Tensor([1, 2]))
     Tensor([0, 0], dtype=int64)
     """
-    data = as_tensor("zeros_like", x)._data
-    sizes = data.shape if shape is None else shape_tuple("zeros_like", shape)
-    return make_tensor(namespaces[type(data)].zeros(sizes, data.dtype if dtype is None else dtypes.as_dtype(dtype)))
+    xp, own, kind = _like("zeros_like", x, dtype, device)
+    sizes = own if shape is None else shape_tuple("zeros_like", shape)
+    return finished("zeros_like", xp.zeros(sizes, kind), requires_grad)
 
 
-def ones_like(x: Any, /, *, dtype: dtypes.DTypeLike = None) -> Tensor:
+def _like(
+    operation: str, x: Any, dtype: dtypes.DTypeLike, device: str | None
+) -> tuple[Any, tuple[int, ...], dtypes.DType]:
+    """The namespace, shape and dtype of a tensor that is made in the image of ``x``."""
+    data = as_tensor(operation, x)._data
+    xp = namespaces[type(data)] if device is None else backend(operation, device)
+    return xp, data.shape, data.dtype if dtype is None else dtypes.as_dtype(dtype)
+
+
+@checked_keywords
+def ones_like(
+    x: Any,
+    /,
+    *,
+    dtype: dtypes.DTypeLike = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones of the shape, dtype and device of ``x``.
 
     >>> ones_like(Tensor([1, 2]))
     Tensor([1, 1], dtype=int64)
     """
-    data = as_tensor("ones_like", x)._data
-    xp = namespaces[type(data)]
-    return make_tensor(xp.full(data.shape, 1, data.dtype if dtype is None else dtypes.as_dtype(dtype)))
+    xp, sizes, kind = _like("ones_like", x, dtype, device)
+    return finished("ones_like", xp.full(sizes, 1, kind), requires_grad)
 
 
 @checked_keywords
-def arange(
-    start: float,
-    stop: float | None = None,
-    step: float = 1,
+def empty_like(
+    x: Any,
+    /,
     *,
     dtype: dtypes.DTypeLike = None,
     device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Evenly spaced numbers from ``start`` (0 if only one bound is given) to before ``stop``.
+    """A tensor of the shape, dtype and device of ``x`` that holds whatever was in its memory.
 
-    >>> arange(3)
-    Tensor([0, 1, 2], dtype=int64)
-    >>> arange(1.0, 2.0, 0.5)
-    Tensor([1. , 1.5])
+    >>> empty_like(Tensor([1, 2])).shape
+    (2,)
     """
-    start, stop = (0, start) if stop is None else (start, stop)
-    start, stop, step = (number("arange", name, v) for name, v in (("start", start), ("stop", stop), ("step", step)))
-    if step == 0:
-        fail(ArgumentError, "arange", "needs a step other than 0")
-    if not all(map(math.isfinite, (start, stop, step))):
-        fail(ArgumentError, "arange", f"needs finite numbers, but got {start}, {stop} and {step}")
-    whole = all(isinstance(v, int) for v in (start, stop, step))
-    kind = (dtypes.default_int if whole else dtypes.default_float) if dtype is None else dtypes.as_dtype(dtype)
-    return _created("arange", np.arange(start, stop, step).astype(kind), False, device)
+    xp, sizes, kind = _like("empty_like", x, dtype, device)
+    return finished("empty_like", xp.empty(sizes, kind), requires_grad)
 
 
 @checked_keywords
-def eye(
-    n_rows: int,
-    n_cols: int | None = None,
+def full_like(
+    x: Any,
+    /,
+    fill_value: complex,
     *,
     dtype: dtypes.DTypeLike = None,
     device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """The identity matrix of ``n_rows`` by ``n_cols`` (square by default).
+    """The number ``fill_value`` everywhere, in the shape, dtype and device of ``x``.
 
-    >>> eye(2)
-    Tensor([[1., 0.],
-            [0., 1.]])
+    >>> full_like(Tensor([1.0, 2.0]), 7)
+    Tensor([7., 7.])
     """
-    rows, cols = shape_tuple("eye", (n_rows, n_rows if n_cols is None else n_cols))
-    return _created("eye", np.eye(rows, cols, dtype=_dtype("eye", dtype)), False, device)
+    value = fill_value if isinstance(fill_value, complex) else number("full_like", "fill_value", fill_value)
+    xp, sizes, kind = _like("full_like", x, dtype, device)
+    return finished("full_like", _number_everywhere("full_like", xp, sizes, value, kind), requires_grad)

@@ -1,4 +1,4 @@
-"""Element-wise functions of one or two tensors. Two operands broadcast against each other and promote.
+"""Element-wise arithmetic, exponentials, powers and choices. Two operands broadcast against each other and promote.
 
 They are made from the rows of ``autograd/rules/elementwise.py``; integers become float32 where the result
 is not an integer. Names are those of the Python array API standard.
@@ -6,54 +6,54 @@ is not an integer. Names are those of the Python array API standard.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import record
-from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.record import apply, operand
-from tinygrad_lite.autograd.rows import namespaces, row
+from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import elementwise as rules
-from tinygrad_lite.errors import ArgumentError, fail
-from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number
-from tinygrad_lite.functions.from_rows import Binary, binary, unary
-from tinygrad_lite.functions.manipulation import astype
+from tinygrad_lite.autograd.rules.manipulation import CLONE
+from tinygrad_lite.errors import ArgumentError, DTypeError, fail
+from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
+from tinygrad_lite.functions.from_rows import binary, unary
+from tinygrad_lite.functions.logic import equal, isnan, not_equal
+from tinygrad_lite.functions.manipulation import cast
 
 __all__ = [
     "abs",
     "add",
     "clip",
-    "cos",
+    "copysign",
     "divide",
-    "equal",
     "exp",
+    "exp2",
     "expm1",
-    "greater",
-    "greater_equal",
-    "isfinite",
-    "isnan",
-    "less",
-    "less_equal",
+    "heaviside",
+    "hypot",
+    "lerp",
     "log",
+    "log10",
     "log1p",
-    "logical_and",
-    "logical_not",
-    "logical_or",
+    "log2",
+    "logaddexp",
+    "logaddexp2",
     "maximum",
     "minimum",
     "multiply",
+    "nan_to_num",
     "negative",
-    "not_equal",
+    "positive",
     "pow",
-    "relu",
-    "sigmoid",
+    "reciprocal",
+    "rsqrt",
     "sign",
-    "sin",
-    "softplus",
     "sqrt",
     "square",
     "subtract",
-    "tanh",
     "where",
 ]
 
@@ -102,6 +102,39 @@ negative = unary(
     """,
     floating=False,
 )
+positive = unary(
+    rules.POSITIVE,
+    """+x, a tensor with the same elements.
+
+    >>> positive(Tensor([1, -2]))
+    Tensor([ 1, -2], dtype=int64)
+    """,
+    floating=False,
+)
+reciprocal = unary(
+    rules.RECIPROCAL,
+    """1 / x; d/dx = -1 / x^2.
+
+    >>> reciprocal(Tensor([2, 4]))
+    Tensor([0.5 , 0.25])
+    """,
+)
+
+
+def lerp(x1: Any, x2: Any, weight: Any, /) -> Tensor:
+    """x1 (1 - weight) + x2 weight: on the way from x1 to x2, and exactly there for the weights 0 and 1.
+
+    Args:
+        x1, x2: tensors or numbers.
+        weight: tensor or number, likewise with a gradient; all three broadcast.
+
+    >>> lerp(Tensor([0.0, 10.0]), Tensor([1.0, 20.0]), 0.25)
+    Tensor([ 0.25, 12.5 ])
+    """
+    rest = 1 - weight if type(weight) in (int, float) else subtract(1, weight)
+    return add(multiply(x1, rest), multiply(x2, weight))
+
+
 _pow = record.binary(rules.POW)
 
 
@@ -131,6 +164,14 @@ exp = unary(
     Tensor([1.       , 2.7182819])
     """,
 )
+exp2 = unary(
+    rules.EXP2,
+    """2 to the power x; d/dx = 2^x log 2.
+
+    >>> exp2(Tensor([0.0, 3.0]))
+    Tensor([1., 8.])
+    """,
+)
 expm1 = unary(
     rules.EXPM1,
     """exp(x) - 1, accurate near 0.
@@ -155,12 +196,54 @@ log1p = unary(
     Tensor([0.e+00, 1.e-10])
     """,
 )
+log2 = unary(
+    rules.LOG2,
+    """The logarithm to the base 2; d/dx = 1 / (x log 2).
+
+    >>> log2(Tensor([1.0, 8.0]))
+    Tensor([0., 3.])
+    """,
+)
+log10 = unary(
+    rules.LOG10,
+    """The logarithm to the base 10; d/dx = 1 / (x log 10).
+
+    >>> log10(Tensor([1.0, 20.0]))
+    Tensor([0.      , 1.301030])
+    """,
+)
+logaddexp = binary(
+    rules.LOGADDEXP,
+    """log(exp(x1) + exp(x2)), without overflow; d/dx1 = sigmoid(x1 - x2), d/dx2 = sigmoid(x2 - x1).
+
+    >>> logaddexp(Tensor([0.0, 1000.0]), 0.0)
+    Tensor([6.931472e-01, 1.000000e+03])
+    """,
+    floating=True,
+)
+logaddexp2 = binary(
+    rules.LOGADDEXP2,
+    """log2(2^x1 + 2^x2), without overflow.
+
+    >>> logaddexp2(Tensor([0.0, 1000.0]), 0.0)
+    Tensor([   1., 1000.])
+    """,
+    floating=True,
+)
 sqrt = unary(
     rules.SQRT,
     """The square root; d/dx = 1/(2 sqrt(x)), infinite at 0.
 
     >>> sqrt(Tensor([4.0, 9.0]))
     Tensor([2., 3.])
+    """,
+)
+rsqrt = unary(
+    rules.RSQRT,
+    """1 / sqrt(x); d/dx = -1 / (2 x sqrt(x)).
+
+    >>> rsqrt(Tensor([4.0, 16.0]))
+    Tensor([0.5 , 0.25])
     """,
 )
 square = unary(
@@ -172,56 +255,14 @@ square = unary(
     """,
     floating=False,
 )
-sin = unary(
-    rules.SIN,
-    """The sine of x in radians.
+hypot = binary(
+    rules.HYPOT,
+    """sqrt(x1^2 + x2^2), without overflow; d/dx1 = x1 / hypot, NaN where both are 0.
 
-    >>> sin(Tensor([0.0, 0.5]))
-    Tensor([0.       , 0.4794255])
+    >>> hypot(Tensor([3.0, 5.0]), Tensor([4.0, 12.0]))
+    Tensor([ 5., 13.])
     """,
-)
-cos = unary(
-    rules.COS,
-    """The cosine of x in radians.
-
-    >>> cos(Tensor([0.0]))
-    Tensor([1.])
-    """,
-)
-tanh = unary(
-    rules.TANH,
-    """The hyperbolic tangent; d/dx = 1 - tanh(x)^2.
-
-    >>> tanh(Tensor([0.0, 20.0]))
-    Tensor([0., 1.])
-    """,
-)
-
-# --- activations ------------------------------------------------------------------------------------
-
-sigmoid = unary(
-    rules.SIGMOID,
-    """1 / (1 + exp(-x)), without overflow; d/dx = s (1 - s).
-
-    >>> sigmoid(Tensor([0.0, 100.0]))
-    Tensor([0.5, 1. ])
-    """,
-)
-relu = unary(
-    rules.RELU,
-    """max(x, 0); the gradient at 0 is 0.
-
-    >>> relu(Tensor([-1.0, 0.0, 2.0]))
-    Tensor([0., 0., 2.])
-    """,
-)
-softplus = unary(
-    rules.SOFTPLUS,
-    """log(1 + exp(x)), without overflow; d/dx = sigmoid(x).
-
-    >>> softplus(Tensor([0.0, 100.0]))
-    Tensor([  0.6931472, 100.       ])
-    """,
+    floating=True,
 )
 
 # --- comparisons with a gradient ----------------------------------------------------------------------
@@ -244,6 +285,24 @@ sign = unary(
     """,
     floating=False,
 )
+copysign = binary(
+    rules.COPYSIGN,
+    """|x1| with the sign of x2, be it that of a zero; d/dx1 = 1 where x1 keeps its sign, -1 where not, 0 at 0.
+
+    >>> copysign(Tensor([1.0, -2.0]), Tensor([-0.0, 3.0]))
+    Tensor([-1.,  2.])
+    """,
+    floating=True,
+)
+heaviside = binary(
+    rules.HEAVISIDE,
+    """0 where x1 < 0, x2 where x1 is 0, and 1 where x1 > 0; the gradient goes to x2 alone.
+
+    >>> heaviside(Tensor([-1.0, 0.0, 2.0]), 0.5)
+    Tensor([0. , 0.5, 1. ])
+    """,
+    floating=True,
+)
 maximum = binary(
     rules.MAXIMUM,
     """The larger of x1 and x2; a tie gives each half of the gradient.
@@ -263,25 +322,83 @@ minimum = binary(
 
 
 @checked_keywords
-def clip(x: Any, /, min: float | None = None, max: float | None = None) -> Tensor:
-    """x with everything outside [min, max] set to the nearer bound; at a bound the gradient is 1.
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
+    """x with everything outside [min, max] set to the nearer bound; where min > max, to max.
+
+    The gradient goes to x inside and at a bound, to the bound outside.
 
     Args:
         x: any shape.
-        min: the lower bound, a number, or None for no bound.
+        min: the lower bound, a number or a tensor that broadcasts with x; None for no bound.
         max: the upper bound, likewise.
+
+    Returns:
+        A tensor with the dtype of x; of integers with floating-point bounds, a floating-point one.
+
+    Raises:
+        ArgumentError: if a bound is an integer that the dtype cannot hold.
+        DTypeError: for complex numbers.
 
     >>> clip(Tensor([-1.0, 0.5, 3.0]), 0, 1)
     Tensor([0. , 0.5, 1. ])
+    >>> clip(Tensor([-1.0, 0.5, 3.0]), max=Tensor([0.0, 1.0, 2.0]))
+    Tensor([-1. ,  0.5,  2. ])
     """
-    if min is None and max is None:
-        fail(ArgumentError, "clip", "needs min, max or both", {"x": x})
-    tensor, hint = as_tensor("clip", x), "maximum and minimum take tensors as bounds"
-    low = None if min is None else number("clip", "min", min, hint)
-    high = None if max is None else number("clip", "max", max, hint)
-    dtype = dtypes.result_type(tensor, *(bound for bound in (low, high) if bound is not None))
-    result: Tensor = apply(rules.CLIP, (astype(tensor, dtype),), (low, high))
-    return result
+    tensor = as_tensor("clip", x)
+    bounds = [None if bound is None else operand("clip", bound, name) for name, bound in (("min", min), ("max", max))]
+    given = [bound._data for bound in bounds if bound is not None]
+    dtype = result = tensor._data.dtype
+    if any(getattr(bound, "dtype", dtype).kind == "c" or type(bound) is complex for bound in (*given, tensor._data)):
+        named = {"x": tensor, "min": min, "max": max}
+        shown = {k: v for k, v in named.items() if v is not None}
+        fail(DTypeError, "clip", "needs real numbers", shown, "complex numbers have no order: clip abs(x)")
+    if dtype.kind != "f":  # bounds of another kind, or wider than x, decide what is compared
+        for bound in given:
+            dtype = dtypes.promote(dtype, bound.dtype) if hasattr(bound, "dtype") else dtypes.with_number(dtype, bound)
+        result = result if dtype.kind in "iu" and result.kind in "iu" else dtype
+        _require_range("clip", tensor, given, result)
+    if not given:
+        return apply(CLONE, (tensor,))
+    low, high = (cast(bound, dtype) if isinstance(bound, Tensor) else bound for bound in bounds)
+    return cast(apply(rules.CLIP, (cast(tensor, dtype), low, high)), result)
+
+
+def _require_range(operation: str, x: Tensor, numbers: Sequence[Any], dtype: dtypes.DType) -> None:
+    """Refuse Python integers that an integer dtype cannot hold."""
+    for value in numbers:
+        if type(value) is int and dtype.kind in "iu":
+            limits = dtypes.iinfo(dtype)
+            if not limits.min <= value <= limits.max:
+                need, hint = f"needs numbers that {dtype.name} can hold, but got {value}", "convert x with astype first"
+                fail(ArgumentError, operation, need, {"x": x}, hint)
+
+
+@checked_keywords
+def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with numbers in the place of NaN and infinities, where the gradient is 0.
+
+    Args:
+        x: any shape; integers stay as they are.
+        nan: what NaN becomes.
+        posinf: what infinity becomes; None means the largest number of the dtype.
+        neginf: what -infinity becomes; None means the smallest.
+
+    Raises:
+        DTypeError: for complex numbers.
+
+    >>> nan_to_num(Tensor([float("nan"), float("inf"), 1.0]), posinf=9.0)
+    Tensor([0., 9., 1.])
+    """
+    tensor = as_tensor("nan_to_num", x)
+    dtype = tensor._data.dtype
+    if dtype.kind in "biu":
+        return apply(CLONE, (tensor,))
+    tensor = floating("nan_to_num", tensor)
+    limits = dtypes.finfo(dtype)
+    high = limits.max if posinf is None else number("nan_to_num", "posinf", posinf)
+    low = limits.min if neginf is None else number("nan_to_num", "neginf", neginf)
+    finite = where(equal(tensor, math.inf), high, where(equal(tensor, -math.inf), low, tensor))
+    return where(isnan(tensor), number("nan_to_num", "nan", nan), finite)
 
 
 def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
@@ -311,33 +428,20 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     return result
 
 
+def beside(x: Any, other: Any) -> Tensor:
+    """A Number as a tensor of the dtype and on the device that it gets beside another operand; tensors as they are."""
+    if isinstance(x, Tensor):
+        return x
+    if not isinstance(other, Tensor):
+        return Tensor(x._data)
+    dtype = dtypes.with_number(other._data.dtype, x._data)
+    return make_tensor(namespaces[type(other._data)].full((), x._data, dtype))
+
+
 def holding(x: Any, data: Any) -> Any:
     """``x`` with its promoted array; the engine casts the gradient back to x's own dtype."""
-    from tinygrad_lite.autograd.graph import make_tensor
-
     if not hasattr(data, "dtype"):
         return record.Number(data)
     tensor = make_tensor(data, getattr(x, "_node", None))
     tensor._version = getattr(x, "_version", None)
     return tensor
-
-
-# --- comparisons and logic: bool results, no gradient ---------------------------------------------------
-
-
-def _comparison(name: str, symbol: str) -> Binary:
-    doc = f"x1 {symbol} x2, element by element, as bools without a gradient."
-    return binary(row(name, "x1 x2"), doc)
-
-
-equal = _comparison("equal", "==")
-not_equal = _comparison("not_equal", "!=")
-less = _comparison("less", "<")
-less_equal = _comparison("less_equal", "<=")
-greater = _comparison("greater", ">")
-greater_equal = _comparison("greater_equal", ">=")
-logical_and = binary(row("logical_and", "x1 x2"), "Whether both x1 and x2 are true (not zero).\n")
-logical_or = binary(row("logical_or", "x1 x2"), "Whether x1 or x2 is true (not zero).\n")
-logical_not = unary(row("logical_not", "x"), "Whether x is false (zero).\n", floating=False)
-isfinite = unary(row("isfinite", "x"), "Whether x is neither infinite nor NaN.\n", floating=False)
-isnan = unary(row("isnan", "x"), "Whether x is NaN.\n", floating=False)

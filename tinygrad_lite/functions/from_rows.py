@@ -14,9 +14,12 @@ Unary: TypeAlias = Callable[[Any], Tensor]
 Binary: TypeAlias = Callable[[Any, Any], Tensor]
 
 
-def unary(declared: Row, doc: str, floating: bool = True) -> Unary:
-    """The public function of a row with one operand; ``floating``: integers become float32 first."""
-    made: Unary = documented(record.unary(declared, floating), declared.name, doc)
+def unary(declared: Row, doc: str, floating: bool = True, real: bool = False) -> Unary:
+    """The public function of a row with one operand.
+
+    ``floating``: integers become float32 first; ``real``: besides, complex numbers are refused.
+    """
+    made: Unary = documented(record.unary(declared, floating, real), declared.name, doc)
     return made
 
 

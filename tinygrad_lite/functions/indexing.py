@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NoReturn
 
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Leaf, Tensor, make_tensor, mode
-from tinygrad_lite.autograd.record import apply, apply_several
+from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
-from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, integer, shape_tuple
-from tinygrad_lite.functions.manipulation import astype, broadcast_to, reshape
+from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
+from tinygrad_lite.functions.index_refusals import index_fault
+from tinygrad_lite.functions.manipulation import broadcast_to, cast, reshape
 
 __all__ = [
     "getitem",
     "setitem",
     "take_along_axis",
-    "topk",
 ]
 
 
-def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
+def index_parts(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
     """The index as a tuple of slices, ints, None, Ellipsis and arrays of x's own kind."""
     xp = namespaces[type(x._data)]
     parts = index if isinstance(index, tuple) else (index,)
@@ -45,19 +46,26 @@ def _index(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
             try:
                 array = np.array(part)  # a copy: backward reads it again, and its owner may write to it until then
             except ValueError:
-                fail(IndexingError, operation, "needs lists of equal lengths in an index", {"x": x, "index": part})
+                need, hint = "needs lists of equal lengths in an index", "one list per axis: x[[0, 1], [2, 3]]"
+                fail(IndexingError, operation, need, {"x": x, "index": part}, hint)
             if array.size == 0 and not isinstance(part, np.ndarray):
                 array = array.astype(np.int64)  # an empty list names nothing
         if array.dtype.kind not in "biu":
-            hint = "compare or convert with astype to get bools or integers" if array.dtype.kind == "f" else ""
+            hint = "elements are counted, not named: 0 is the first, -1 the last"
+            if isinstance(part, float):
+                hint = "n // 2 is a whole number, n / 2 is none; int(n) makes one"
+            elif array.dtype.kind in "fc":
+                hint = "compare or convert with astype to get bools or integers"
             fail(DTypeError, operation, "needs integers, bools or slices as index", {"x": x, "index": part}, hint)
         found.append(xp.asarray(array))
     return tuple(found)
 
 
-def _refuse_index(operation: str, x: Tensor, index: Any, error: Exception) -> NoReturn:
-    text = str(error).rstrip()
-    fail(IndexingError, operation, f"got an index that does not fit: {text}", {"x": x, "index": index})
+def _refuse_index(
+    operation: str, x: Tensor, shape: tuple[int, ...], parts: tuple[Any, ...], index: Any, error: Exception
+) -> NoReturn:
+    need, hint = index_fault(shape, parts) or (f"got an index that does not fit: {str(error).rstrip('. ')}", "")
+    fail(IndexingError, operation, need, {"x": x, "index": index}, hint)
 
 
 def getitem(x: Any, index: Any, /) -> Tensor:
@@ -75,14 +83,14 @@ def getitem(x: Any, index: Any, /) -> Tensor:
     Tensor([2., 3.])
     """
     x = as_tensor("getitem", x)
-    parts = _index("getitem", index, x)
+    parts = index_parts("getitem", index, x)
     try:
         return apply(rules.GETITEM, (x,), (parts,))
     except Error as error:  # the row does not know the index as the user wrote it
         refused = error.__context__
         if not isinstance(refused, (IndexError, TypeError, ValueError)):
             raise
-    _refuse_index("getitem", x, index, refused)
+    _refuse_index("getitem", x, x._data.shape, parts, index, refused)
 
 
 def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
@@ -94,32 +102,35 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
     Tensor([9., 2., 3.])
     """
     x = as_tensor("setitem", x)
-    parts = _index("setitem", index, x)
-    values = _cast_like("setitem", values, x)
+    parts = index_parts("setitem", index, x)
+    values = cast_like("setitem", values, x)
     spare = _check_assignment(x, values, parts, index)
     if spare:  # leading axes of size one, which NumPy's assignment allows and broadcasting does not undo
         values = reshape(values, values._data.shape[spare:])
     return apply(rules.SETITEM, (x, values), (parts,))
 
 
-def _cast_like(operation: str, values: Any, x: Tensor) -> Tensor:
+def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> Tensor:
+    """``values`` in the dtype of ``x``, if that loses no more than digits; a number lies on the device of ``x``."""
     dtype = x._data.dtype
     if type(values) in (float, int, bool) and not (type(values) is float and dtype.kind in "biu"):
         try:
             return make_tensor(namespaces[type(x._data)].full((), values, dtype))
         except OverflowError:
-            fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, "values": values})
-    values = as_tensor(operation, values, "values")
+            hint = "convert x with astype first"
+            fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, name: values}, hint)
+    values = as_tensor(operation, values, name)
     if values._data.dtype.kind == "c" and dtype.kind != "c":
-        named = {"x": x, "values": values}
-        fail(DTypeError, operation, f"cannot put complex numbers into {dtype.name}", named)
+        named = {"x": x, name: values}
+        hint = f"take real({name}), imag({name}) or abs({name})"
+        fail(DTypeError, operation, f"cannot put complex numbers into {dtype.name}", named, hint)
     if values._data.dtype.kind == "f" and dtype.kind in "biu":
         hint = "make x a float tensor first: x.astype(float)"
-        fail(DTypeError, operation, "cannot put floats into integers", {"x": x, "values": values}, hint)
-    return astype(values, dtype)
+        fail(DTypeError, operation, "cannot put floats into integers", {"x": x, name: values}, hint)
+    return cast(values, dtype)
 
 
-def _selected_shape(
+def selected_shape(
     operation: str, x: Tensor, shape: tuple[int, ...], parts: tuple[Any, ...], index: Any
 ) -> tuple[int, ...]:
     """The shape of what the index selects from an array of ``shape`` on the device of ``x``."""
@@ -130,12 +141,12 @@ def _selected_shape(
         refused = error
     else:
         return selected.shape  # type: ignore[no-any-return]
-    _refuse_index(operation, x, index, refused)
+    _refuse_index(operation, x, shape, parts, index, refused)
 
 
 def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...], index: Any) -> int:
     """How many leading axes ``values`` has beyond the indexed part; all must be of size one."""
-    target = _selected_shape("setitem", x, x._data.shape, parts, index)
+    target = selected_shape("setitem", x, x._data.shape, parts, index)
     own = values._data.shape
     spare = max(len(own) - len(target), 0)
     stretched = own[spare:]
@@ -144,7 +155,10 @@ def _check_assignment(x: Tensor, values: Tensor, parts: tuple[Any, ...], index: 
     )
     if not fits:
         need = f"needs values that broadcast to the shape {target} of the indexed part"
-        fail(ShapeError, "setitem", need, {"x": x, "values": values})
+        hint = f"one number, or {math.prod(target)} in that shape"
+        if values._data.size == math.prod(target):
+            hint = f"the number of elements is right: values.reshape({target})"
+        fail(ShapeError, "setitem", need, {"x": x, "values": values}, hint)
     return spare
 
 
@@ -158,8 +172,8 @@ def assign(x: Tensor, index: Any, values: Any) -> None:
     """
     if type(x._node) is Leaf:
         refuse_leaf("setitem", x)
-        parts = _index("setitem", index, x)
-        values = _cast_like("setitem", values, x)
+        parts = index_parts("setitem", index, x)
+        values = cast_like("setitem", values, x)
         _check_assignment(x, values, parts, index)
         x._version.raise_count()  # type: ignore[union-attr]
         x._data[parts] = values._data
@@ -182,25 +196,30 @@ def add_at(x: Any, index: Any, shape: Any, /) -> Tensor:
     Tensor([4., 0., 2.])
     """
     x, sizes = as_tensor("add_at", x), shape_tuple("add_at", shape)
-    parts = _index("add_at", index, x)
-    target = _selected_shape("add_at", x, sizes, parts, index)
+    parts = index_parts("add_at", index, x)
+    target = selected_shape("add_at", x, sizes, parts, index)
     if target != x._data.shape:
         need = f"needs x in the shape {target} that the index selects from {sizes}"
         fail(ShapeError, "add_at", need, {"x": x, "index": index})
     return apply(rules.ADD_AT, (x,), (parts, sizes))
 
 
-def _indices(operation: str, indices: Any, x: Tensor, size: int) -> Tensor:
-    """Integer indices, all within ``size``."""
-    indices = as_tensor(operation, indices, "indices")
-    data = indices._data
+def checked_indices(
+    operation: str, indices: Any, x: Tensor | None, size: int, name: str = "indices", negative: bool = True
+) -> Tensor:
+    """Integer indices, all within ``size``; ``negative`` ones count from the end, if they are allowed."""
+    tensor = as_tensor(operation, indices, name)
+    data = tensor._data
+    named = {name: tensor} if x is None else {"x": x, name: tensor}
     if data.dtype.kind not in "iu":
-        fail(DTypeError, operation, "needs integer indices", {"x": x, "indices": indices}, 'indices.astype("int64")')
-    if isinstance(data, np.ndarray) and data.size and (int(data.max()) >= size or int(data.min()) < -size):
-        worst = int(data.max()) if int(data.max()) >= size else int(data.min())
-        need = f"got index {worst}, but the axis has {size} elements"
-        fail(IndexingError, operation, need, {"x": x, "indices": indices})
-    return make_tensor(data) if indices._node is not None else indices
+        fail(DTypeError, operation, f"needs integer {name}", named, f'{name}.astype("int64")')
+    if isinstance(data, np.ndarray) and data.size:
+        low, high = int(data.min()), int(data.max())
+        if high >= size or low < (-size if negative else 0):
+            need = f"got index {high if high >= size else low}, but the axis has {size} elements"
+            hint = f"indices go from 0 to {size - 1}" + (f", or from -{size} to -1 from the end" if negative else "")
+            fail(IndexingError, operation, need, named, hint if size else "there is nothing to pick")
+    return tensor
 
 
 def _matched(x: Tensor, indices: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -211,7 +230,8 @@ def _matched(x: Tensor, indices: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     wide = [m if n == 1 else n for n, m in zip(own, other, strict=True)]
     if any(m not in (1, wide[k]) for k, m in enumerate(other) if k != axis):
         need = "needs indices that broadcast against x on every axis but the given one"
-        fail(ShapeError, "take_along_axis", need, {"x": x, "indices": indices})
+        hint = "the shapes may differ along the given axis, and where one of them has size 1"
+        fail(ShapeError, "take_along_axis", need, {"x": x, "indices": indices}, hint)
     before, after = wide[:axis], wide[axis + 1 :]
     return broadcast_to(x, (*before, own[axis], *after)), broadcast_to(indices, (*before, other[axis], *after))
 
@@ -231,7 +251,7 @@ def take_along_axis(x: Any, indices: Any, /, axis: int = -1) -> Tensor:
     """
     x = as_tensor("take_along_axis", x)
     number = axis_number("take_along_axis", axis, x._data.ndim, x)
-    indices = _indices("take_along_axis", indices, x, x._data.shape[number])
+    indices = checked_indices("take_along_axis", indices, x, x._data.shape[number])
     if indices._data.ndim != x._data.ndim:
         need = f"needs indices with as many axes as x, {x._data.ndim}, but they have {indices._data.ndim}"
         hint = "expand_dims(indices, axis) for one index per row" if indices._data.ndim == x._data.ndim - 1 else ""
@@ -249,7 +269,7 @@ def add_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tenso
     """
     x, sizes = as_tensor("add_along_axis", x), shape_tuple("add_along_axis", shape)
     number = axis_number("add_along_axis", axis, len(sizes))
-    indices = _indices("add_along_axis", indices, x, sizes[number])
+    indices = checked_indices("add_along_axis", indices, x, sizes[number])
     own, places = x._data.shape, indices._data.shape
     named = {"x": x, "indices": indices}
     if len(places) != len(sizes) or any(n > m for k, (n, m) in enumerate(zip(places, sizes)) if k != number):
@@ -257,22 +277,3 @@ def add_along_axis(x: Any, indices: Any, shape: Any, axis: int = -1, /) -> Tenso
     if len(own) > len(places) or any(n not in (1, m) for n, m in zip(own[::-1], places[::-1])):
         fail(ShapeError, "add_along_axis", "needs x in the shape of indices", named)
     return apply(rules.ADD_ALONG_AXIS, (x, indices), (sizes, number))
-
-
-@checked_keywords
-def topk(x: Any, /, k: int, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
-    """The ``k`` largest (or smallest) elements along ``axis``, in order, and their positions.
-
-    Returns:
-        ``(values, indices)``; indices are int64. Of equal elements the first comes first.
-
-    >>> values, indices = topk(Tensor([1.0, 5.0, 3.0]), 2)
-    >>> values, indices
-    (Tensor([5., 3.]), Tensor([1, 2], dtype=int64))
-    """
-    x = as_tensor("topk", x)
-    number, count = axis_number("topk", axis, x._data.ndim, x), integer("topk", "k", k)
-    if not 0 <= count <= x._data.shape[number]:
-        need = f"needs k from 0 to {x._data.shape[number]}, the size of axis {number}, but got {count}"
-        fail(ArgumentError, "topk", need, {"x": x})
-    return apply_several(rules.TOPK, (x,), (count, number, bool(largest)))

@@ -6,6 +6,7 @@ operand where they are numbers.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, broadcast_clash
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.functions.activations import softplus
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
-from tinygrad_lite.functions.elementwise import abs, minimum, softplus, where
+from tinygrad_lite.functions.elementwise import abs, minimum, where
 from tinygrad_lite.functions.indexing import getitem, take_along_axis
 from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_dims, reshape
 from tinygrad_lite.functions.network import log_softmax
@@ -32,6 +34,10 @@ __all__ = [
 
 _REDUCTIONS = ("mean", "sum", "none")
 
+#: hints of several losses
+_LOGITS = "one row of scores per sample, one column per class"
+_EMPTY = 'leave out empty batches, or take reduction="sum", which is 0 for them'
+
 
 def _reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
@@ -42,7 +48,8 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 def _check_reduction(operation: str, reduction: str) -> None:
     if reduction not in _REDUCTIONS:
         need = f'needs reduction "mean", "sum" or "none", but got {reduction!r}'
-        fail(ArgumentError, operation, need)
+        hint = '"mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
+        fail(ArgumentError, operation, need, {}, hint)
 
 
 # --- classification ---------------------------------------------------------------------------------
@@ -85,13 +92,16 @@ def cross_entropy(
     named = {"input": logits, "target": target}
     label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing)
     if not 0.0 <= label_smoothing <= 1.0:
-        fail(ArgumentError, "cross_entropy", f"needs label_smoothing from 0 to 1, but got {label_smoothing}", named)
+        hint = "it is the share of the target that goes to all classes, such as 0.1"
+        need = f"needs label_smoothing from 0 to 1, but got {label_smoothing}"
+        fail(ArgumentError, "cross_entropy", need, named, hint)
     if data.ndim == 0 or data.shape[1 if data.ndim > 1 else 0] == 0:
-        fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named)
+        fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named, _LOGITS)
     if labels.dtype.kind == "f":
         if ignore_index >= 0:
             need = f"has an ignore_index for class numbers only, but got {ignore_index} with probabilities"
-            fail(ArgumentError, "cross_entropy", need, named)
+            hint = "leave it out, or pass class numbers: target.argmax(1)"
+            fail(ArgumentError, "cross_entropy", need, named, hint)
         swapped = isinstance(input, Tensor) and input._data.dtype.kind in "iu"
         if swapped and labels.shape != data.shape:
             hint = "the logits come first: cross_entropy(logits, labels)"
@@ -99,7 +109,7 @@ def cross_entropy(
         return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
     some_ignored = _check_classes("cross_entropy", logits, target, ignore_index)
     if reduction == "mean" and labels.size == 0:
-        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
+        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, _EMPTY)
     plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
     if plain and not some_ignored:
         return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction,))
@@ -132,11 +142,11 @@ def nll_loss(
     log_p, target = floating("nll_loss", input, "input"), as_tensor("nll_loss", target, "target")
     if log_p._data.ndim == 0 or log_p._data.shape[1 if log_p._data.ndim > 1 else 0] == 0:
         named = {"input": log_p, "target": target}
-        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", named)
+        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", named, _LOGITS)
     _check_classes("nll_loss", log_p, target, ignore_index)
     if reduction == "mean" and target._data.size == 0:
         named = {"input": log_p, "target": target}
-        fail(ArgumentError, "nll_loss", "needs at least one sample to take the mean of", named)
+        fail(ArgumentError, "nll_loss", "needs at least one sample to take the mean of", named, _EMPTY)
     target = _counted("nll_loss", log_p, target, ignore_index, reduction)
     return _weighted_nll("nll_loss", log_p, target, weight, ignore_index, reduction, 0.0)
 
@@ -150,7 +160,13 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
         hint = "labels are class numbers: target.astype(int)"
         fail(DTypeError, operation, "needs integer class numbers", named, hint)
     if labels.shape != expected:
-        hint = "labels are one-hot; pass class numbers: target.argmax(1)" if labels.shape == data.shape else ""
+        hint = f"there are {data.shape[0]} rows of logits, and each needs one class number"
+        if labels.shape == data.shape:
+            hint = "labels are one-hot; pass class numbers: target.argmax(1)"
+        elif labels.size == math.prod(expected):
+            hint = f"the number is right: target.reshape({expected})"
+        elif data.ndim == 1:
+            hint = "one row of logits has one class number; a batch has logits of shape (N, C)"
         fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
     classes = data.shape[1 if data.ndim > 1 else 0]
     if not isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
@@ -161,7 +177,8 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
             wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
             if wrong.size:
                 need = f"needs class numbers from 0 to {classes - 1}, but got {int(wrong.ravel()[0])}"
-                fail(ArgumentError, operation, need, named)
+                hint = "classes are counted from 0, and the last layer needs as many outputs as there are classes"
+                fail(ArgumentError, operation, need, named, hint)
         return low <= ignore_index <= high and bool((labels == ignore_index).any())
     return False
 
@@ -171,7 +188,8 @@ def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, 
     labels = target._data
     if reduction == "mean" and isinstance(labels, np.ndarray) and (labels == ignore_index).all():
         named = {"input": logits, "target": target}
-        fail(ArgumentError, operation, "needs a sample that is not ignored to take the mean of", named)
+        hint = f'leave such batches out, or take reduction="sum"; ignored is class {ignore_index}'
+        fail(ArgumentError, operation, "needs a sample that is not ignored to take the mean of", named, hint)
     return astype(target, "int64") if labels.dtype.kind == "u" else target  # -100 is no unsigned number
 
 
@@ -180,7 +198,8 @@ def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
         return None
     weights = floating(operation, weight, "weight")
     if weights._data.shape != (classes,):
-        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights})
+        hint = 'weights of single samples are multiplied with the losses of reduction="none"'
+        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights}, hint)
     return weights.detach()
 
 
@@ -227,14 +246,16 @@ def _cross_entropy_with_probabilities(
     named = {"input": logits, "target": target}
     data = logits._data
     if target._data.shape != data.shape:
-        hint = "class numbers must be integers: target.astype(int)"
+        hint = f"a target of floats holds one probability per class: shape {data.shape}"
+        if target._data.shape == data.shape[:1] + data.shape[2:]:
+            hint = "class numbers must be integers: target.astype(int)"
         fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
     _refuse_nan("cross_entropy", target, named)
     axis = 1 if data.ndim > 1 else 0
     classes = data.shape[axis]
     samples = data.size // classes
     if reduction == "mean" and samples == 0:
-        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named)
+        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, _EMPTY)
     target = astype(target, data.dtype)
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / classes
@@ -268,7 +289,7 @@ def binary_cross_entropy_with_logits(
     weight = None if weight is None else _broadcast_weight(operation, "weight", weight, x)
     pos_weight = None if pos_weight is None else _broadcast_weight(operation, "pos_weight", pos_weight, x)
     # log s = -softplus(-x) and log(1 - s) = -softplus(x) = -(softplus(-x) + x)
-    positive = softplus(-x)
+    positive = softplus(-x, threshold=math.inf)
     if pos_weight is not None:
         losses = (1 - target) * x + (1 + (pos_weight - 1) * target) * positive
     else:
@@ -284,7 +305,7 @@ def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tens
     shape = x._data.shape
     if broadcast_clash([weights._data.shape, shape]) or np.broadcast_shapes(weights._data.shape, shape) != shape:
         need = f"needs a {name} that broadcasts to the shape of input"
-        fail(ShapeError, operation, need, {"input": x, name: weights})
+        fail(ShapeError, operation, need, {"input": x, name: weights}, f"the shape of input is {shape}")
     return weights
 
 
@@ -297,13 +318,15 @@ def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tens
     x, target = floating(operation, input, "input"), as_tensor(operation, target, "target")
     named = {"input": x, "target": target}
     if x._data.shape != target._data.shape:
-        hint = "the shapes differ in axes of size 1: see squeeze and expand_dims"
-        fail(ShapeError, operation, "needs input and target of one shape", named, hint if _alike(x, target) else "")
+        hint = "each prediction needs a target of its own: broadcast_to makes a target larger"
+        if _alike(x, target):
+            hint = f"they differ in axes of size 1 only: target.reshape({x._data.shape})"
+        fail(ShapeError, operation, "needs input and target of one shape", named, hint)
     if target._data.dtype.kind == "c":
-        fail(DTypeError, operation, "needs real numbers", named)
+        fail(DTypeError, operation, "needs real numbers", named, "take real(target), imag(target) or abs(target)")
     _refuse_nan(operation, target, named)
     if reduction == "mean" and x._data.size == 0:
-        fail(ArgumentError, operation, "needs at least one element to take the mean of", named)
+        fail(ArgumentError, operation, "needs at least one element to take the mean of", named, _EMPTY)
     return x, target
 
 
@@ -311,7 +334,8 @@ def _refuse_nan(operation: str, target: Tensor, named: dict[str, Any]) -> None:
     """A NaN in a target is a gap in the data, which must not become the weights'."""
     data = target._data
     if isinstance(data, np.ndarray) and data.dtype.kind == "f" and bool(np.isnan(data).any()):
-        fail(ArgumentError, operation, "needs numbers as targets, but the target holds NaN", named)
+        hint = "fill or leave out the gaps of the data: tgl.isnan(target) finds them"
+        fail(ArgumentError, operation, "needs numbers as targets, but the target holds NaN", named, hint)
 
 
 def _alike(x: Tensor, target: Tensor) -> bool:
@@ -353,7 +377,9 @@ def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = 
     x, target = _pair("huber_loss", input, target, reduction)
     delta = number("huber_loss", "delta", delta)
     if not delta > 0:
-        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", {"input": x, "target": target})
+        hint = "it is the distance at which squares turn into absolute values, such as 1.0"
+        named = {"input": x, "target": target}
+        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", named, hint)
     distance = abs(x - target)
     # With c = min(|d|, delta) both branches are c (|d| - c/2), and so is the derivative.
     near = minimum(distance, delta)

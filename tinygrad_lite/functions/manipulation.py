@@ -6,60 +6,87 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rules import manipulation as rules
 from tinygrad_lite.autograd.rules.elementwise import ASTYPE
-from tinygrad_lite.errors import ArgumentError, AxisError, DTypeError, GradientError, ShapeError, fail
+from tinygrad_lite.errors import ArgumentError, AxisError, GradientError, ShapeError, fail
 from tinygrad_lite.functions.arguments import (
     as_tensor,
     axis_number,
     axis_numbers,
     checked_keywords,
     integer,
-    number,
     shape_tuple,
     whole_numbers,
 )
+from tinygrad_lite.functions.creation import check_device
 
 __all__ = [
     "astype",
     "broadcast_to",
-    "concat",
     "expand_dims",
     "flatten",
     "flip",
     "matrix_transpose",
-    "pad",
+    "moveaxis",
     "permute_dims",
     "reshape",
+    "roll",
+    "rot90",
     "squeeze",
-    "stack",
-    "tril",
+    "swapaxes",
+    "unflatten",
 ]
 
 
-def astype(x: Any, dtype: dtypes.DTypeLike, /) -> Tensor:
+@checked_keywords
+def astype(x: Any, dtype: dtypes.DTypeLike, /, *, copy: bool = True, device: str | None = None) -> Tensor:
     """``x`` with another element type; the gradient is cast back.
+
+    Args:
+        x: any shape.
+        dtype: the element type.
+        copy: False returns ``x`` itself if it has this type already. Values never change behind a tensor's back, so
+            that the new tensor of ``copy=True`` may share its memory.
+        device: None or the device of ``x``.
+
+    Raises:
+        GradientError: if a tensor that requires a gradient would become complex.
 
     >>> astype(Tensor([1.7, -1.7]), "int64")
     Tensor([ 1, -1], dtype=int64)
     """
+    check_device("astype", device)
     tensor, wanted = as_tensor("astype", x), dtypes.as_dtype(dtype)
-    if tensor._data.dtype == wanted:
-        return tensor
-    if wanted.kind == "c" and tensor._node is not None:
-        need = "cannot carry a gradient: complex tensors have none"
-        fail(GradientError, "astype", need, {"x": tensor}, "detach() it first")
-    return apply(ASTYPE, (tensor,), (wanted,))
+    if tensor._data.dtype != wanted:
+        if wanted.kind == "c" and tensor._node is not None:
+            need = "cannot carry a gradient: complex tensors have none"
+            fail(GradientError, "astype", need, {"x": tensor}, "detach() it first")
+        return apply(ASTYPE, (tensor,), (wanted,))
+    return apply(rules.RESHAPE, (tensor,), (tensor._data.shape,)) if copy else tensor
 
 
-def reshape(x: Any, /, shape: int | Sequence[int]) -> Tensor:
+def cast(x: Tensor, dtype: dtypes.DType) -> Tensor:
+    """``astype`` without a new tensor where the type is right already: what rules and other functions want."""
+    return x if x._data.dtype == dtype else astype(x, dtype)
+
+
+@checked_keywords
+def reshape(x: Any, /, shape: int | Sequence[int], copy: bool | None = None) -> Tensor:
     """The same elements, in row-major order, in another shape; one size may be -1 and follows.
+
+    Args:
+        x: any shape.
+        shape: the new one.
+        copy: True always copies, False never does, None only where it must.
 
     Raises:
         ShapeError: if the number of elements does not fit.
+        ArgumentError: if ``copy=False`` and the elements of ``x`` do not lie in row-major order.
 
     >>> reshape(Tensor([1, 2, 3, 4]), (2, -1))
     Tensor([[1, 2],
@@ -71,12 +98,34 @@ def reshape(x: Any, /, shape: int | Sequence[int]) -> Tensor:
     known = math.prod(n for n in sizes if n != -1)
     free = sizes.count(-1)
     if free > 1 or any(n < -1 for n in sizes):
-        fail(ShapeError, "reshape", f"needs sizes of at least 0 and at most one -1, but got {sizes}", {"x": x})
+        need, hint = f"needs sizes of at least 0 and at most one -1, but got {sizes}", "one -1 stands for what is left"
+        fail(ShapeError, "reshape", need, {"x": x}, hint)
     if (size % known if known else size) if free else known != size:
-        fail(ShapeError, "reshape", f"cannot make shape {sizes} of {size} elements", {"x": x})
+        fail(ShapeError, "reshape", f"cannot make shape {sizes} of {size} elements", {"x": x}, _fitting(sizes, size))
     if free:
         sizes = tuple((size // known if known else 0) if n == -1 else n for n in sizes)
-    return apply(rules.RESHAPE, (x,), (sizes,))
+    if copy:
+        x = apply(rules.CLONE, (x,))
+    result = apply(rules.RESHAPE, (x,), (sizes,))
+    if copy is False and size and not _shares_memory(x, result):
+        hint = "leave copy out, so that it copies where it must"
+        fail(ArgumentError, "reshape", "cannot keep the memory of x in this shape (copy=False)", {"x": x}, hint)
+    return result
+
+
+def _fitting(sizes: tuple[int, ...], size: int) -> str:
+    """A shape like the one that was asked for, but with the right number of elements."""
+    for axis in (0, len(sizes) - 1) if sizes else ():
+        rest = math.prod(n for i, n in enumerate(sizes) if i != axis and n != -1)
+        if rest and size % rest == 0 and -1 not in (*sizes[:axis], *sizes[axis + 1 :]):
+            fitting = (*sizes[:axis], -1, *sizes[axis + 1 :])
+            return f"{fitting} fits: -1 stands for what is left, {size // rest}"
+    return "the product of the sizes is the number of elements"
+
+
+def _shares_memory(x: Tensor, y: Tensor) -> bool:
+    """Whether a result is a view; other devices, whose arrays say nothing about it, always copy."""
+    return isinstance(y._data, np.ndarray) and np.may_share_memory(x._data, y._data)
 
 
 @checked_keywords
@@ -92,8 +141,33 @@ def flatten(x: Any, /, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         return reshape(x, (1,))
     first, last = (axis_number("flatten", axis, len(shape), x) for axis in (start_axis, end_axis))
     if first > last:
-        fail(AxisError, "flatten", f"needs start_axis before end_axis, but got {start_axis} and {end_axis}", {"x": x})
+        need = f"needs start_axis before end_axis, but got {start_axis} and {end_axis}"
+        fail(AxisError, "flatten", need, {"x": x}, "exchange them")
     return reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@checked_keywords
+def unflatten(x: Any, /, axis: int, sizes: Sequence[int]) -> Tensor:
+    """One axis as several, of ``sizes``, one of which may be -1 and follows.
+
+    Raises:
+        ShapeError: if the sizes do not multiply to that of the axis.
+
+    >>> unflatten(Tensor([[1, 2, 3, 4]]), 1, (2, -1)).shape
+    (1, 2, 2)
+    """
+    x = as_tensor("unflatten", x)
+    shape = x._data.shape
+    number = axis_number("unflatten", axis, len(shape), x)
+    parts = whole_numbers("unflatten", "sizes", sizes)
+    known = math.prod(n for n in parts if n != -1)
+    free = parts.count(-1)
+    if free == 1 and known > 0 and shape[number] % known == 0:
+        parts = tuple(shape[number] // known if n == -1 else n for n in parts)
+    elif free or any(n < 0 for n in parts) or known != shape[number]:
+        need = f"cannot make sizes {parts} of axis {number}, which has {shape[number]} elements"
+        fail(ShapeError, "unflatten", need, {"x": x}, "one -1 stands for what is left")
+    return reshape(x, (*shape[:number], *parts, *shape[number + 1 :]))
 
 
 def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
@@ -106,8 +180,47 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
     axes = whole_numbers("permute_dims", "axes", axes)
     order = tuple([axis_number("permute_dims", a, x._data.ndim, x) for a in axes])
     if sorted(order) != list(range(x._data.ndim)):
-        fail(AxisError, "permute_dims", f"needs every axis once, but got {axes}", {"x": x})
+        turned = tuple(range(x._data.ndim))[::-1]
+        hint = f"all {x._data.ndim} axes are named, also those that stay: {turned} turns them round"
+        if len(axes) == 2 and len(set(order)) == 2:
+            hint = f"swapaxes(x, {axes[0]}, {axes[1]}) exchanges two of them"
+        fail(AxisError, "permute_dims", f"needs every axis once, but got {axes}", {"x": x}, hint)
     return apply(rules.PERMUTE_DIMS, (x,), (order,))
+
+
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int], /) -> Tensor:
+    """The axes ``source`` moved to the places ``destination``; the others keep their order.
+
+    >>> moveaxis(Tensor([[[1, 2]]]), 2, 0).shape
+    (2, 1, 1)
+    """
+    x = as_tensor("moveaxis", x)
+    ndim = x._data.ndim
+    taken, places = (
+        [axis_number("moveaxis", a, ndim, x) for a in (named if isinstance(named, (tuple, list)) else (named,))]
+        for named in (source, destination)
+    )
+    if len(set(taken)) != len(taken) or len(set(places)) != len(places) or len(taken) != len(places):
+        need = f"needs as many places as axes, each once, but got {source} and {destination}"
+        fail(AxisError, "moveaxis", need, {"x": x}, "moveaxis(x, 0, -1) moves the first axis to the end")
+    order = [axis for axis in range(ndim) if axis not in taken]
+    for place, axis in sorted(zip(places, taken, strict=True)):
+        order.insert(place, axis)
+    return apply(rules.PERMUTE_DIMS, (x,), (tuple(order),))
+
+
+@checked_keywords
+def swapaxes(x: Any, /, axis1: int, axis2: int) -> Tensor:
+    """Two axes exchanged.
+
+    >>> swapaxes(Tensor([[[1, 2]]]), 0, 2).shape
+    (2, 1, 1)
+    """
+    x = as_tensor("swapaxes", x)
+    first, second = (axis_number("swapaxes", axis, x._data.ndim, x) for axis in (axis1, axis2))
+    order = list(range(x._data.ndim))
+    order[first], order[second] = second, first
+    return apply(rules.PERMUTE_DIMS, (x,), (tuple(order),))
 
 
 def matrix_transpose(x: Any, /) -> Tensor:
@@ -117,11 +230,12 @@ def matrix_transpose(x: Any, /) -> Tensor:
     Tensor([[1, 3],
             [2, 4]], dtype=int64)
     """
-    from tinygrad_lite.autograd.rules.linalg import MATRIX_TRANSPOSE
+    from tinygrad_lite.autograd.rules.products import MATRIX_TRANSPOSE
 
     x = as_tensor("matrix_transpose", x)
     if x._data.ndim < 2:
-        fail(ShapeError, "matrix_transpose", "needs at least 2 axes", {"x": x})
+        hint = "a row is x.reshape(1, -1), a column x.reshape(-1, 1)"
+        fail(ShapeError, "matrix_transpose", "needs at least 2 axes", {"x": x}, hint)
     return apply(MATRIX_TRANSPOSE, (x,))
 
 
@@ -136,7 +250,12 @@ def broadcast_to(x: Any, /, shape: Sequence[int]) -> Tensor:
     own = x._data.shape
     lead = len(sizes) - len(own)
     if lead < 0 or any(n not in (1, m) for n, m in zip(own, sizes[lead:], strict=True)):
-        fail(ShapeError, "broadcast_to", f"cannot stretch x to shape {sizes}", {"x": x})
+        hint = "only axes of size 1 are stretched, and new ones come first"
+        if math.prod(own) == math.prod(sizes):
+            hint = f"the number of elements is the same: x.reshape({sizes})"
+        elif len(own) < len(sizes) and all(n in (1, m) for n, m in zip(own, sizes, strict=False)):
+            hint = "new axes come first: for new ones at the end say expand_dims(x, -1) before"
+        fail(ShapeError, "broadcast_to", f"cannot stretch x to shape {sizes}", {"x": x}, hint)
     return apply(rules.BROADCAST_TO, (x,), (sizes,))
 
 
@@ -167,7 +286,10 @@ def squeeze(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Tensor:
         axes = axis_numbers("squeeze", axis, len(shape), x)
     if any(shape[i] != 1 for i in axes):
         wrong = next(i for i in axes if shape[i] != 1)
-        fail(ShapeError, "squeeze", f"needs axes of size 1, but axis {wrong} has {shape[wrong]}", {"x": x})
+        hint = "without an axis, squeeze removes all axes of size 1"
+        if 1 not in shape:
+            hint = "x has no axis of size 1; x[:, 0] takes one column of a matrix"
+        fail(ShapeError, "squeeze", f"needs axes of size 1, but axis {wrong} has {shape[wrong]}", {"x": x}, hint)
     return apply(rules.SQUEEZE, (x,), (axes,))
 
 
@@ -182,99 +304,51 @@ def flip(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Tensor:
     return apply(rules.FLIP, (x,), (axis_numbers("flip", axis, x._data.ndim, x),))
 
 
-def _together(operation: str, arrays: Any, axis: int | None = None) -> list[Tensor]:
-    """Tensors of one promoted dtype."""
-    if isinstance(axis, Tensor):
-        hint = f"{operation}([x1, x2])"
-        fail(DTypeError, operation, "needs the tensors in one list", {"arrays": arrays, "axis": axis}, hint)
-    if not hasattr(arrays, "__iter__"):
-        fail(DTypeError, operation, "needs a list or tuple of tensors", {"arrays": arrays})
-    tensors = [as_tensor(operation, a, f"arrays[{i}]") for i, a in enumerate(arrays)]
-    if not tensors:
-        fail(ArgumentError, operation, "needs at least one tensor")
-    dtype = tensors[0]._data.dtype
-    for t in tensors[1:]:
-        dtype = dtypes.promote(dtype, t._data.dtype)
-    return [astype(t, dtype) for t in tensors]
-
-
 @checked_keywords
-def concat(arrays: Sequence[Any], /, axis: int | None = 0) -> Tensor:
-    """The tensors one after the other along ``axis`` (None flattens them first).
-
-    Raises:
-        ShapeError: if another axis differs in size.
-
-    >>> concat([Tensor([1, 2]), Tensor([3])])
-    Tensor([1, 2, 3], dtype=int64)
-    """
-    tensors = _together("concat", arrays, axis)
-    if axis is None:
-        tensors, axis = [reshape(t, (-1,)) for t in tensors], 0
-    shape = tensors[0]._data.shape
-    if not shape:
-        fail(ShapeError, "concat", "needs tensors with at least one axis", {"arrays[0]": tensors[0]}, "use stack")
-    number = axis_number("concat", axis, len(shape), tensors[0])
-    for i, t in enumerate(tensors):
-        other = t._data.shape
-        if len(other) != len(shape) or any(
-            n != m for k, (n, m) in enumerate(zip(other, shape, strict=True)) if k != number
-        ):
-            named = {"arrays[0]": tensors[0], f"arrays[{i}]": t}
-            fail(ShapeError, "concat", f"needs equal sizes on every axis but axis {number}", named)
-    return apply(rules.CONCAT, tensors, (number,))
-
-
-@checked_keywords
-def stack(arrays: Sequence[Any], /, axis: int = 0) -> Tensor:
-    """Tensors of one shape side by side along a new ``axis``.
-
-    >>> stack([Tensor([1, 2]), Tensor([3, 4])])
-    Tensor([[1, 2],
-            [3, 4]], dtype=int64)
-    """
-    tensors = _together("stack", arrays, axis)
-    for i, t in enumerate(tensors):
-        if t._data.shape != tensors[0]._data.shape:
-            named = {"arrays[0]": tensors[0], f"arrays[{i}]": t}
-            fail(ShapeError, "stack", "needs tensors of one shape", named, "concat joins them along an axis they have")
-    number = axis_number("stack", axis, tensors[0]._data.ndim + 1)
-    return apply(rules.CONCAT, [expand_dims(t, number) for t in tensors], (number,))
-
-
-def pad(x: Any, /, pad_width: Sequence[tuple[int, int]] | int, value: float = 0.0) -> Tensor:
-    """``x`` with a border of ``value``.
+def roll(x: Any, /, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
+    """``x`` moved on by ``shift`` places along ``axis``; what leaves at the end comes back at the start.
 
     Args:
         x: any shape.
-        pad_width: ``(before, after)`` per axis, in elements, as in NumPy; one int for all sides.
-        value: what the border holds.
+        shift: the number of places, negative to move backwards; one for all axes, or one for each.
+        axis: one axis or several, which may repeat. None rolls the elements in row-major order.
 
-    >>> pad(Tensor([1.0, 2.0]), ((1, 2),))
-    Tensor([0., 1., 2., 0., 0.])
+    Raises:
+        ShapeError: if there are not as many shifts as axes.
+
+    >>> roll(Tensor([1, 2, 3, 4]), 1)
+    Tensor([4, 1, 2, 3], dtype=int64)
     """
-    x = as_tensor("pad", x)
-    ndim = x._data.ndim
-    if hasattr(pad_width, "__iter__"):
-        widths = tuple([whole_numbers("pad", "pad_width", pair) for pair in pad_width])
-    else:
-        widths = ((integer("pad", "pad_width", pad_width),) * 2,) * ndim
-    if len(widths) != ndim or any(len(pair) != 2 for pair in widths):
-        fail(ShapeError, "pad", f"needs (before, after) for each of {ndim} axes, but got {pad_width}", {"x": x})
-    if any(n < 0 for pair in widths for n in pair):
-        fail(ArgumentError, "pad", f"needs widths of at least 0, but got {pad_width}", {"x": x}, "slice instead")
-    border = number("pad", "value", value)
-    return apply(rules.PAD, (astype(x, dtypes.result_type(x, border)) if border else x,), (widths, border))
+    x = as_tensor("roll", x)
+    shifts = whole_numbers("roll", "shift", shift)
+    if axis is None:
+        if len(shifts) != 1:
+            fail(ShapeError, "roll", f"needs an axis for each of the {len(shifts)} shifts", {"x": x})
+        return reshape(apply(rules.ROLL, (reshape(x, (-1,)),), (shifts, (0,))), x._data.shape)
+    named = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple([axis_number("roll", a, x._data.ndim, x) for a in named])
+    if len(shifts) == 1:
+        shifts *= len(axes)
+    if len(shifts) != len(axes):
+        fail(ShapeError, "roll", f"needs an axis for each shift, but got {shift} and {axis}", {"x": x})
+    return apply(rules.ROLL, (x,), (shifts, axes))
 
 
-def tril(x: Any, /, k: int = 0) -> Tensor:
-    """The lower triangle of the last two axes, up to the ``k``-th diagonal; zeros above it.
+@checked_keywords
+def rot90(x: Any, /, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
+    """``x`` turned by ``k`` right angles in the plane of two axes, from the first towards the second.
 
-    >>> tril(Tensor([[1.0, 1.0], [1.0, 1.0]]))
-    Tensor([[1., 0.],
-            [1., 1.]])
+    >>> rot90(Tensor([[1, 2], [3, 4]]))
+    Tensor([[2, 4],
+            [1, 3]], dtype=int64)
     """
-    x = as_tensor("tril", x)
-    if x._data.ndim < 2:
-        fail(ShapeError, "tril", "needs at least 2 axes", {"x": x})
-    return apply(rules.TRIL, (x,), (integer("tril", "k", k),))
+    tensor, turns = as_tensor("rot90", x), integer("rot90", "k", k) % 4
+    plane = [axis_number("rot90", a, tensor._data.ndim, tensor) for a in whole_numbers("rot90", "axes", axes)]
+    if len(plane) != 2 or plane[0] == plane[1]:
+        hint = "the two axes of the plane that turns, such as axes=(0, 1)"
+        fail(AxisError, "rot90", f"needs two different axes, but got {axes}", {"x": tensor}, hint)
+    if turns == 0:
+        return tensor
+    if turns == 2:
+        return flip(tensor, tuple(plane))
+    return swapaxes(flip(tensor, plane[1]), *plane) if turns == 1 else flip(swapaxes(tensor, *plane), plane[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
@@ -17,6 +18,7 @@ __all__ = [
     "linear",
     "log_softmax",
     "softmax",
+    "softmin",
 ]
 
 
@@ -29,6 +31,17 @@ def softmax(x: Any, /, axis: int = -1) -> Tensor:
     """
     x = floating("softmax", x)
     return apply(rules.SOFTMAX, (x,), (_class_axis("softmax", x, axis),))
+
+
+@checked_keywords
+def softmin(x: Any, /, axis: int = -1) -> Tensor:
+    """softmax(-x) along ``axis``: the smallest element gets the most.
+
+    >>> softmin(Tensor([0.0, 0.0]))
+    Tensor([0.5, 0.5])
+    """
+    x = floating("softmin", x)
+    return apply(rules.SOFTMAX, (-x,), (_class_axis("softmin", x, axis),))
 
 
 @checked_keywords
@@ -45,7 +58,8 @@ def log_softmax(x: Any, /, axis: int = -1) -> Tensor:
 def _class_axis(operation: str, x: Tensor, axis: int) -> int:
     place = axis_number(operation, axis, x._data.ndim, x)
     if x._data.shape[place] == 0:
-        fail(ShapeError, operation, f"needs at least one element along axis {place}", {"x": x})
+        hint = "a batch without samples still has its classes: shape (0, classes)"
+        fail(ShapeError, operation, f"needs at least one element along axis {place}", {"x": x}, hint)
     return place
 
 
@@ -79,22 +93,36 @@ def linear(x: Any, weight: Any, bias: Any = None, *, activation: str | None = No
         need = "needs x in the shape (..., in_features) and weight in the shape (out_features, in_features)"
         if shape and len(w.shape) == 2:
             need = f"needs x.shape[-1] == weight.shape[1], but {shape[-1]} != {w.shape[1]}"
-        rows = 1
-        for n in shape[1:]:
-            rows *= n
-        hint = "flatten the images first: x.flatten(1)" if len(w.shape) == 2 and rows == w.shape[1] else ""
-        fail(ShapeError, "linear", need, _given(x, weight, bias), hint)
+        fail(ShapeError, "linear", need, _given(x, weight, bias), _linear_hint(shape, w.shape))
     if bias is not None and bias._data.shape != w.shape[:1]:
         need = f"needs a bias of shape {w.shape[:1]}"
-        fail(ShapeError, "linear", need, _given(x, weight, bias))
+        fail(ShapeError, "linear", need, _given(x, weight, bias), "one number per output; add any other with +")
     dtypes = {x._data.dtype, w.dtype} if bias is None else {x._data.dtype, w.dtype, bias._data.dtype}
     if len(dtypes) > 1:
         hint = f'x.astype("{w.dtype.name}")'
         fail(DTypeError, "linear", "needs one dtype", _given(x, weight, bias), hint)
     if activation not in (None, "relu", "tanh", "sigmoid"):
         need = f'knows the activations "relu", "tanh" and "sigmoid", but got {activation!r}'
-        fail(ArgumentError, "linear", need)
+        hint = "call any other on the result"
+        fail(ArgumentError, "linear", need, {}, hint)
     return apply(rules.LINEAR, (x, weight, bias), (activation,))
+
+
+def _linear_hint(shape: tuple[int, ...], weight: tuple[int, ...]) -> str:
+    """What makes a layer fit that does not: other axes of x, the transposed weight, another number of features."""
+    if len(weight) != 2:
+        return "the weight is a matrix with one row per output"
+    if not shape:
+        return "a single number is a batch of one row: x.reshape(1, 1)"
+    if math.prod(shape[1:]) == weight[1]:
+        return "flatten the images first: x.flatten(1)"
+    if math.prod(shape) == weight[1]:
+        return "a single sample is a batch of one row: x.reshape(1, -1)"
+    if shape[-1] == weight[0]:
+        return "is the weight transposed? Linear(in_features, out_features) has the inputs first"
+    if len(shape) == 2 and shape[0] == weight[1]:
+        return "is x transposed? The rows are samples, the columns features"
+    return f"in_features={shape[-1]} fits this x"
 
 
 def _given(x: Tensor, weight: Any, bias: Any) -> dict[str, Any]:
@@ -119,7 +147,8 @@ def dropout(x: Any, /, p: float = 0.5, training: bool = True) -> Tensor:
     kept = floating("dropout", x)
     p = number("dropout", "p", p)
     if not 0.0 <= p <= 1.0:
-        fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}", {"x": kept})
+        hint = f"{p} percent is the probability {p / 100}" if 1 < p <= 100 else "p=0.5 drops half of the elements"
+        fail(ArgumentError, "dropout", f"needs a probability from 0 to 1, but got p={p}", {"x": kept}, hint)
     if not training or p == 0.0:
         return kept
     seed, counter = random.next_key()
@@ -154,13 +183,17 @@ def batch_norm(x: Any, /, weight: Any = None, bias: Any = None, eps: float = 1e-
     bias = None if bias is None else floating("batch_norm", bias, "bias")
     shape = x._data.shape
     if len(shape) < 2:
-        fail(ShapeError, "batch_norm", "needs x in the shape (N, C) or (N, C, ...)", _given(x, weight, bias))
+        hint = "axis 0 is the batch, axis 1 the channels"
+        fail(ShapeError, "batch_norm", "needs x in the shape (N, C) or (N, C, ...)", _given(x, weight, bias), hint)
     if any(n == 0 for i, n in enumerate(shape) if i != 1):
-        fail(ShapeError, "batch_norm", "needs a batch that is not empty", _given(x, weight, bias))
+        hint = "nothing has no mean: leave out empty batches"
+        fail(ShapeError, "batch_norm", "needs a batch that is not empty", _given(x, weight, bias), hint)
     for parameter in (weight, bias):
         if parameter is not None and parameter._data.shape != shape[1:2]:
-            fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", _given(x, weight, bias))
+            hint = "weight and bias have one number per channel, which are axis 1 of x"
+            fail(ShapeError, "batch_norm", f"needs parameters of shape {shape[1:2]}", _given(x, weight, bias), hint)
     eps = number("batch_norm", "eps", eps)
     if not eps >= 0:
-        fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}", {"x": x})
+        hint = "it is added to the variance: 1e-5 is usual"
+        fail(ArgumentError, "batch_norm", f"needs eps of at least 0, but got {eps}", {"x": x}, hint)
     return apply_several(rules.BATCH_NORM, (x, weight, bias), (eps,))

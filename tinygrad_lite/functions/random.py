@@ -1,88 +1,235 @@
 """Random tensors. Every draw takes the next number of one counter, so one seed gives one sequence of results.
 
-The bits are a pure function of (seed, counter, position): see ``backends/cpu/random.py``.
+The bits are a pure function of (seed, counter, position): see ``backends/cpu/random.py``. Parameters may be tensors,
+which broadcast to the shape of the draw. No gradient flows through a draw into them; ``mean + std * normal(shape)``
+has one.
 """
 
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
+
+import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_leaf, make_tensor
+from tinygrad_lite.backends.cpu import gamma_draws
 from tinygrad_lite.backends.cpu import random as bits
 from tinygrad_lite.errors import ArgumentError, DTypeError, fail
-from tinygrad_lite.functions.arguments import checked_keywords, integer, number, shape_tuple
+from tinygrad_lite.functions.arguments import checked_keywords, floating, number, shape_tuple
+from tinygrad_lite.functions.discrete import bernoulli as bernoulli
+from tinygrad_lite.functions.discrete import categorical as categorical
+from tinygrad_lite.functions.discrete import choice as choice
+from tinygrad_lite.functions.discrete import has_axes, host, require_broadcast
+from tinygrad_lite.functions.discrete import integers as integers
+from tinygrad_lite.functions.discrete import multinomial as multinomial
+from tinygrad_lite.functions.discrete import permutation as permutation
+from tinygrad_lite.functions.stream import get_rng_state as get_rng_state
+from tinygrad_lite.functions.stream import manual_seed as manual_seed
+from tinygrad_lite.functions.stream import next_key as next_key
+from tinygrad_lite.functions.stream import set_rng_state as set_rng_state
 
 __all__ = [
+    "bernoulli",
+    "categorical",
+    "choice",
+    "exponential",
+    "gamma",
     "get_rng_state",
     "integers",
     "manual_seed",
+    "multinomial",
     "normal",
     "permutation",
     "set_rng_state",
     "uniform",
 ]
 
-_LIMIT = 2**64  # seeds and counters are unsigned 64-bit numbers
-_lock = threading.Lock()
-_state = {"seed": 0, "counter": 0}
 
-
-def manual_seed(seed: int) -> None:
-    """Start the random stream afresh: the same seed gives the same numbers, bit for bit.
+@checked_keywords
+def uniform(
+    shape: Any, low: Any = 0.0, high: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+) -> Tensor:
+    """Independent numbers from U[low, high).
 
     Args:
-        seed: 0 to 2^64 - 1. A process starts with seed 0.
+        shape: of the result.
+        low, high: finite numbers or tensors, low <= high; they and their distance fit into the dtype.
+        dtype: float16, float32 or float64.
+        requires_grad: make the result a leaf.
 
-    >>> manual_seed(7)
-    >>> first = uniform((2,))
-    >>> manual_seed(7)
-    >>> bool((uniform((2,)) == first).all())
+    Raises:
+        ArgumentError: if the bounds are not finite, out of order or too far apart.
+        ShapeError: if a bound does not broadcast to shape.
+
+    >>> manual_seed(0)
+    >>> x = uniform((2, 3), -1, 1)
+    >>> x.shape, bool((x >= -1).all() & (x < 1).all())
+    ((2, 3), True)
+    """
+    sizes = shape_tuple("uniform", shape)
+    low, high = _parameter("uniform", "low", low, sizes), _parameter("uniform", "high", high, sizes)
+    if not _all((-math.inf < low) & (low <= high) & (high < math.inf)):
+        need = "needs finite low <= high" + _found(low, high)
+        hint = "exchange the two" if _all(low > high) else ""
+        fail(ArgumentError, "uniform", need, _tensors(low=low, high=high), hint)
+    kind = _float_dtype("uniform", dtype)
+    if type(low) is np.ndarray or type(high) is np.ndarray or (low, high) != (0.0, 1.0):
+        with np.errstate(over="ignore"):
+            first, last = _as(kind, low), _as(kind, high)
+            extent = np.subtract(high, low, dtype=np.float64).astype(kind)
+        if not _all(np.isfinite(first) & np.isfinite(last) & np.isfinite(extent)):
+            need = f"needs bounds whose distance fits into {kind.name}" + _found(low, high)
+            fail(ArgumentError, "uniform", need, _tensors(low=low, high=high), 'dtype="float64" reaches further')
+        data = bits.uniform(*next_key(), sizes, kind)
+        data *= extent
+        data += first
+        np.minimum(data, np.nextafter(last, first), out=data)  # rounding may have reached high, which is excluded
+    else:
+        data = bits.uniform(*next_key(), sizes, kind)
+    return _leaf(data, requires_grad)
+
+
+@checked_keywords
+def normal(
+    shape: Any, mean: Any = 0.0, std: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+) -> Tensor:
+    """Independent numbers from the normal distribution, by Box and Muller's transform of uniform ones.
+
+    Args:
+        shape: of the result.
+        mean, std: numbers or tensors; std is finite and at least 0.
+        dtype: float16, float32 or float64.
+        requires_grad: make the result a leaf.
+
+    Raises:
+        ArgumentError: if a std is negative or not finite.
+        ShapeError: if a parameter does not broadcast to shape.
+
+    >>> manual_seed(0)
+    >>> x = normal((1000,), mean=5.0)
+    >>> bool(abs(x.mean() - 5.0) < 0.2)
     True
     """
-    start = integer("manual_seed", "seed", seed)
-    if not 0 <= start < _LIMIT:
-        fail(ArgumentError, "manual_seed", f"needs a seed from 0 to 2^64 - 1, but got {start}")
-    with _lock:
-        _state.update(seed=start, counter=0)
+    sizes = shape_tuple("normal", shape)
+    mean, std = _parameter("normal", "mean", mean, sizes), _parameter("normal", "std", std, sizes)
+    _require_scale("normal", "std", std)
+    kind = _float_dtype("normal", dtype)
+    data = bits.normal(*next_key(), sizes, kind)
+    _scale(data, std)
+    if type(mean) is np.ndarray or mean != 0.0:
+        data += _as(kind, mean)
+    return _leaf(data, requires_grad)
 
 
-def get_rng_state() -> dict[str, int]:
-    """The seed and the number of draws so far; ``set_rng_state`` continues from there.
+@checked_keywords
+def exponential(shape: Any, scale: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False) -> Tensor:
+    """Independent numbers from the exponential distribution with mean ``scale``: its density is exp(-x/scale)/scale.
 
-    >>> manual_seed(3)
-    >>> get_rng_state()
-    {'seed': 3, 'counter': 0}
-    """
-    with _lock:
-        return dict(_state)
+    Args:
+        shape: of the result.
+        scale: a number or tensor, finite and at least 0; one over PyTorch's rate.
+        dtype: float16, float32 or float64.
+        requires_grad: make the result a leaf.
 
+    Raises:
+        ArgumentError: if a scale is negative or not finite.
+        ShapeError: if it does not broadcast to shape.
 
-def set_rng_state(state: dict[str, int]) -> None:
-    """Continue the random stream from a state of ``get_rng_state``.
-
-    >>> manual_seed(3)
-    >>> state = get_rng_state()
-    >>> first = uniform(())
-    >>> set_rng_state(state)
-    >>> bool(uniform(()) == first)
+    >>> manual_seed(0)
+    >>> x = exponential((1000,), 5.0)
+    >>> bool((x >= 0).all() & (abs(x.mean() - 5.0) < 1.0))
     True
     """
-    known = isinstance(state, dict) and set(state) == {"seed", "counter"}
-    if not known or not all(isinstance(v, int) and 0 <= v < _LIMIT for v in state.values()):
-        fail(ArgumentError, "set_rng_state", "needs a state from get_rng_state", {"state": state})
-    with _lock:
-        _state.update(state)
+    sizes = shape_tuple("exponential", shape)
+    scale = _parameter("exponential", "scale", scale, sizes)
+    _require_scale("exponential", "scale", scale)
+    kind = _float_dtype("exponential", dtype)
+    data = bits.exponential(*next_key(), sizes, kind)
+    _scale(data, scale)
+    return _leaf(data, requires_grad)
 
 
-def next_key() -> tuple[int, int]:
-    """The (seed, counter) of the next draw, which no other draw gets."""
-    with _lock:
-        key = _state["seed"], _state["counter"]
-        _state["counter"] += 1
-        return key
+@checked_keywords
+def gamma(
+    shape: Any, concentration: Any, scale: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+) -> Tensor:
+    """Independent numbers from the gamma distribution, by Marsaglia and Tsang's method.
+
+    Its density is proportional to x^(concentration - 1) exp(-x/scale); the mean is concentration * scale.
+
+    Args:
+        shape: of the result.
+        concentration: a number or tensor, finite and greater than 0. Below 0.006 most float32 results round
+            to 0, and below 0.0009 most float64 ones.
+        scale: a number or tensor, finite and at least 0; one over PyTorch's rate.
+        dtype: float16, float32 or float64.
+        requires_grad: make the result a leaf.
+
+    Raises:
+        ArgumentError: if a concentration is not positive, or a scale is negative, or one is not finite.
+        ShapeError: if a parameter does not broadcast to shape.
+
+    >>> manual_seed(0)
+    >>> x = gamma((1000,), 2.0, 3.0)
+    >>> bool((x >= 0).all() & (abs(x.mean() - 6.0) < 1.0))
+    True
+    """
+    sizes = shape_tuple("gamma", shape)
+    concentration = _parameter("gamma", "concentration", concentration, sizes)
+    scale = _parameter("gamma", "scale", scale, sizes)
+    if not _all((concentration > 0) & (concentration < math.inf)):
+        need = "needs a finite concentration greater than 0" + _found(concentration)
+        fail(ArgumentError, "gamma", need, _tensors(concentration=concentration))
+    _require_scale("gamma", "scale", scale)
+    kind = _float_dtype("gamma", dtype)
+    data = gamma_draws.gamma(*next_key(), sizes, concentration, kind)
+    _scale(data, scale)
+    return _leaf(data, requires_grad)
+
+
+# --- parameters -----------------------------------------------------------------------------------------
+
+
+def _parameter(operation: str, name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """A Python number, or an array that broadcasts to ``shape``."""
+    if not has_axes(value):
+        return number(operation, name, value)
+    values = host(operation, name, floating(operation, value, name))
+    require_broadcast(operation, name, values, shape)
+    return values
+
+
+def _all(holds: Any) -> bool:
+    """Whether a comparison of numbers or of arrays holds everywhere."""
+    return bool(holds.all()) if type(holds) is np.ndarray else bool(holds)
+
+
+def _found(*values: Any) -> str:
+    """What an error adds when the parameters are numbers; tensors are shown with their shapes."""
+    numbers = [str(value) for value in values if type(value) is not np.ndarray]
+    return f", but got {' and '.join(numbers)}" if len(numbers) == len(values) else ""
+
+
+def _tensors(**values: Any) -> dict[str, Any]:
+    return values if any(type(value) is np.ndarray for value in values.values()) else {}
+
+
+def _require_scale(operation: str, name: str, value: Any) -> None:
+    if not _all((value >= 0) & (value < math.inf)):
+        need = f"needs a finite {name} of at least 0" + _found(value)
+        hint = "the sign does not matter for a spread: abs(value)" if _all(value < 0) else ""
+        fail(ArgumentError, operation, need, _tensors(**{name: value}), hint)
+
+
+def _as(kind: Any, value: Any) -> Any:
+    return value.astype(kind) if type(value) is np.ndarray else kind.type(value)
+
+
+def _scale(data: Any, factor: Any) -> None:
+    if type(factor) is np.ndarray or factor != 1.0:
+        data *= _as(data.dtype, factor)
 
 
 def _float_dtype(operation: str, dtype: Any) -> Any:
@@ -99,78 +246,3 @@ def _leaf(data: Any, requires_grad: bool) -> Tensor:
     if requires_grad:
         make_leaf(tensor)
     return tensor
-
-
-@checked_keywords
-def uniform(
-    shape: Any, low: float = 0.0, high: float = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
-) -> Tensor:
-    """Independent numbers from U[low, high).
-
-    >>> manual_seed(0)
-    >>> x = uniform((2, 3), -1, 1)
-    >>> x.shape, bool((x >= -1).all() & (x < 1).all())
-    ((2, 3), True)
-    """
-    sizes = shape_tuple("uniform", shape)
-    low, high = number("uniform", "low", low), number("uniform", "high", high)
-    if not -math.inf < low <= high < math.inf:
-        fail(ArgumentError, "uniform", f"needs finite low <= high, but got {low} and {high}")
-    kind = _float_dtype("uniform", dtype)
-    data = bits.uniform(*next_key(), sizes, kind)
-    if (low, high) != (0.0, 1.0):
-        data *= kind.type(high - low)
-        data += kind.type(low)
-    return _leaf(data, requires_grad)
-
-
-@checked_keywords
-def normal(
-    shape: Any, mean: float = 0.0, std: float = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
-) -> Tensor:
-    """Independent numbers from the normal distribution, by Box and Muller's transform of uniform ones.
-
-    >>> manual_seed(0)
-    >>> x = normal((1000,), mean=5.0)
-    >>> bool(abs(x.mean() - 5.0) < 0.2)
-    True
-    """
-    sizes = shape_tuple("normal", shape)
-    mean, std = number("normal", "mean", mean), number("normal", "std", std)
-    if not 0 <= std < math.inf:
-        fail(ArgumentError, "normal", f"needs a finite std of at least 0, but got {std}")
-    kind = _float_dtype("normal", dtype)
-    data = bits.normal(*next_key(), sizes, kind)
-    if std != 1.0:
-        data *= kind.type(std)
-    if mean != 0.0:
-        data += kind.type(mean)
-    return _leaf(data, requires_grad)
-
-
-@checked_keywords
-def integers(low: int, high: int, shape: Any = ()) -> Tensor:
-    """Independent int64 numbers, each of low, ..., high - 1 equally likely.
-
-    >>> manual_seed(0)
-    >>> x = integers(0, 10, (100,))
-    >>> bool((x >= 0).all() & (x < 10).all())
-    True
-    """
-    sizes = shape_tuple("integers", shape)
-    low, high = integer("integers", "low", low), integer("integers", "high", high)
-    bits.integers(0, 0, 0, low, high)  # a draw of nothing: refuses bad bounds before a key is spent
-    return make_tensor(bits.integers(*next_key(), sizes, low, high).astype("int64", copy=False))
-
-
-def permutation(n: int) -> Tensor:
-    """The numbers 0, ..., n - 1 in random order, as int64.
-
-    >>> manual_seed(0)
-    >>> sorted(permutation(4).tolist())
-    [0, 1, 2, 3]
-    """
-    count = integer("permutation", "n", n)
-    if count < 0:
-        fail(ArgumentError, "permutation", f"needs n of at least 0, but got {count}")
-    return make_tensor(bits.permutation(*next_key(), count))

@@ -1,4 +1,4 @@
-"""Sums, means, extrema and running sums along axes.
+"""Sums, products, moments and extrema along axes.
 
 ``axis`` is an int, a tuple of ints or None for all of them; ``keepdims`` leaves the reduced axes with size 1.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import builtins
 from typing import Any, TypeAlias
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply
-from tinygrad_lite.autograd.rows import row
+from tinygrad_lite.autograd.rows import Row, row
 from tinygrad_lite.autograd.rules import reductions as rules
 from tinygrad_lite.errors import ShapeError, fail
 from tinygrad_lite.functions.arguments import (
+    NOTHING,
     as_tensor,
     axis_number,
     axis_numbers,
@@ -22,6 +24,7 @@ from tinygrad_lite.functions.arguments import (
     number,
     shape_tuple,
 )
+from tinygrad_lite.functions.manipulation import astype
 
 __all__ = [
     "all",
@@ -30,13 +33,13 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
-    "cumulative_prod",
-    "cumulative_sum",
-    "linear_scan",
+    "count_nonzero",
     "logsumexp",
     "max",
     "mean",
     "min",
+    "prod",
+    "std",
     "sum",
     "sum_to",
     "var",
@@ -46,24 +49,56 @@ Axis: TypeAlias = "int | tuple[int, ...] | None"
 
 
 @checked_keywords
-def sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum along ``axis``; small integers are summed as int64.
+def sum(x: Any, /, axis: Axis = None, keepdims: bool = False, dtype: dtypes.DTypeLike = None) -> Tensor:
+    """The sum along ``axis``; of nothing it is 0.
+
+    Args:
+        x: any shape. Integers and bools are summed as int64 or uint64, float16 in float32.
+        axis: as for every reduction.
+        keepdims: leave the axes with size 1.
+        dtype: the element type to convert to first, and of the result.
 
     >>> sum(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     Tensor([4., 6.])
     """
     x = as_tensor("sum", x)
-    return apply(rules.SUM, (x,), (axis_numbers("sum", axis, x._data.ndim, x), keepdims))
+    statics = axis_numbers("sum", axis, x._data.ndim, x), keepdims
+    return apply(rules.SUM, (x,), statics) if dtype is None else _in_dtype(rules.SUM, x, statics, dtype)
+
+
+@checked_keywords
+def prod(x: Any, /, axis: Axis = None, keepdims: bool = False, dtype: dtypes.DTypeLike = None) -> Tensor:
+    """The product along ``axis``; of nothing it is 1. Its gradient, the product of the others, is exact at zeros too.
+
+    Args:
+        x: any shape. Integers and bools are multiplied as int64 or uint64, float16 in float32.
+        axis: as for every reduction.
+        keepdims: leave the axes with size 1.
+        dtype: the element type to convert to first, and of the result.
+
+    >>> prod(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([3., 8.])
+    """
+    x = as_tensor("prod", x)
+    statics = axis_numbers("prod", axis, x._data.ndim, x), keepdims
+    return apply(rules.PROD, (x,), statics) if dtype is None else _in_dtype(rules.PROD, x, statics, dtype)
+
+
+def _in_dtype(declared: Row, x: Tensor, statics: tuple[Any, ...], dtype: dtypes.DTypeLike) -> Tensor:
+    # Small integers are added up as wider ones all the same: only the result has to fit.
+    return astype(apply(declared, (astype(x, dtype),), statics), dtype)
 
 
 @checked_keywords
 def mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The arithmetic mean along ``axis``; of nothing it is NaN. Integers give float32.
+    """The arithmetic mean along ``axis``; of nothing it is NaN. Integers give float32; complex numbers have means.
 
     >>> mean(Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     Tensor([1.5, 3.5])
     """
-    x = floating("mean", x)
+    x = as_tensor("mean", x)
+    if x._data.dtype.kind not in "fc":
+        x = floating("mean", x)
     return apply(rules.MEAN, (x,), (axis_numbers("mean", axis, x._data.ndim, x), keepdims))
 
 
@@ -75,25 +110,41 @@ def var(x: Any, /, axis: Axis = None, correction: float = 0.0, keepdims: bool = 
         x: any shape; integers become float32.
         axis: as for every reduction.
         correction: 0 for the variance of the values themselves (the array API standard's default), 1 for
-            the unbiased estimate from a sample (PyTorch's default).
+            the unbiased estimate from a sample (PyTorch's default). Where it leaves no degree of freedom,
+            the result is NaN or inf.
         keepdims: leave the axes with size 1.
 
     >>> var(Tensor([1.0, 2.0, 3.0, 4.0]))
     Tensor(1.25)
     """
-    x = floating("var", x)
-    axes = axis_numbers("var", axis, x._data.ndim, x)
-    count = 1
-    for i in axes:
-        count *= x._data.shape[i]
-    centred = x - mean(x, axes, True)
-    scale = count - number("var", "correction", correction)
-    return sum(centred * centred, axes, keepdims) / (scale if scale > 0 else 0.0)
+    return _spread(rules.VAR, x, axis, correction, keepdims)
+
+
+@checked_keywords
+def std(x: Any, /, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
+    """The standard deviation along ``axis``: the root of ``var``, with the same arguments.
+
+    Where all values are equal its gradient is 0, as in PyTorch.
+
+    >>> std(Tensor([1.0, 3.0, 5.0, 7.0]), correction=-1)
+    Tensor(2.)
+    """
+    return _spread(rules.STD, x, axis, correction, keepdims)
+
+
+def _spread(declared: Row, x: Any, axis: Axis, correction: float, keepdims: bool) -> Tensor:
+    name = declared.name
+    x = floating(name, x)
+    return apply(
+        declared,
+        (x,),
+        (axis_numbers(name, axis, x._data.ndim, x), keepdims, number(name, "correction", correction)),
+    )
 
 
 def _nonempty(operation: str, x: Tensor, axes: tuple[int, ...]) -> None:
     if builtins.any(x._data.shape[i] == 0 for i in axes):
-        fail(ShapeError, operation, "needs at least one element to choose from", {"x": x})
+        fail(ShapeError, operation, "needs at least one element to choose from", {"x": x}, NOTHING)
 
 
 @checked_keywords
@@ -188,6 +239,20 @@ def all(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return apply(ALL, (x,), (axis_numbers("all", axis, x._data.ndim, x), keepdims))
 
 
+COUNT_NONZERO = row("count_nonzero", "x | axis keepdims")
+
+
+@checked_keywords
+def count_nonzero(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """How many elements along ``axis`` are not 0, as int64; NaN is not 0.
+
+    >>> count_nonzero(Tensor([[0.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([1, 2], dtype=int64)
+    """
+    x = as_tensor("count_nonzero", x)
+    return apply(COUNT_NONZERO, (x,), (axis_numbers("count_nonzero", axis, x._data.ndim, x), keepdims))
+
+
 @checked_keywords
 def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along ``axis``, without overflow; its gradient is softmax(x).
@@ -199,53 +264,6 @@ def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = axis_numbers("logsumexp", axis, x._data.ndim, x)
     _nonempty("logsumexp", x, axes)
     return apply(rules.LOGSUMEXP, (x,), (axes, keepdims))
-
-
-@checked_keywords
-def cumulative_sum(x: Any, /, axis: int | None = None) -> Tensor:
-    """The running sum y_k = x_1 + ... + x_k along ``axis`` (which a 1-d tensor need not name).
-
-    >>> cumulative_sum(Tensor([1.0, 2.0, 3.0]))
-    Tensor([1., 3., 6.])
-    """
-    x = as_tensor("cumulative_sum", x)
-    return apply(rules.CUMULATIVE_SUM, (x,), (_scan_axis("cumulative_sum", x, axis),))
-
-
-@checked_keywords
-def cumulative_prod(x: Any, /, axis: int | None = None) -> Tensor:
-    """The running product y_k = x_1 ... x_k along ``axis``; its gradient is exact at zeros too.
-
-    >>> cumulative_prod(Tensor([1.0, 2.0, 3.0]))
-    Tensor([1., 2., 6.])
-    """
-    x = as_tensor("cumulative_prod", x)
-    return apply(rules.CUMULATIVE_PROD, (x,), (_scan_axis("cumulative_prod", x, axis),))
-
-
-@checked_keywords
-def linear_scan(a: Any, b: Any, axis: int = -1, reverse: bool = False) -> Tensor:
-    """The recurrence h_t = a_t h_(t-1) + b_t along ``axis``, starting from h = 0; backwards if ``reverse``.
-
-    Args:
-        a, b: tensors of one shape.
-        axis: the axis of time.
-        reverse: run from the end to the start.
-
-    >>> linear_scan(Tensor([0.5, 0.5, 0.5]), Tensor([1.0, 1.0, 1.0]))
-    Tensor([1.  , 1.5 , 1.75])
-    """
-    a, b = floating("linear_scan", a, "a"), floating("linear_scan", b, "b")
-    if a._data.shape != b._data.shape or a._data.dtype != b._data.dtype:
-        fail(ShapeError, "linear_scan", "needs a and b of one shape and dtype", {"a": a, "b": b})
-    return apply(rules.LINEAR_SCAN, (a, b), (axis_number("linear_scan", axis, b._data.ndim, b), bool(reverse)))
-
-
-def _scan_axis(operation: str, x: Tensor, axis: int | None) -> int:
-    ndim = x._data.ndim
-    if axis is None and ndim != 1:
-        fail(ShapeError, operation, "needs an axis when the tensor is not 1-d", {"x": x}, "say which one: axis=-1")
-    return axis_number(operation, -1 if axis is None else axis, ndim, x)
 
 
 def sum_to(x: Any, shape: tuple[int, ...], /) -> Tensor:

@@ -1,7 +1,24 @@
 """Neural networks: modules with parameters, layers, losses, initialisers and saved weights, under PyTorch's names."""
 
 from tinygrad_lite.nn import functional, init
-from tinygrad_lite.nn.activations import LogSoftmax, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from tinygrad_lite.nn.activations import (
+    SELU,
+    Hardsigmoid,
+    Hardswish,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmax2d,
+    Softmin,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+)
 from tinygrad_lite.nn.containers import ModuleDict, ModuleList, Sequential
 from tinygrad_lite.nn.layers import Dropout, Flatten, Identity, Linear
 from tinygrad_lite.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
@@ -11,30 +28,66 @@ from tinygrad_lite.nn.parameter import Parameter
 from tinygrad_lite.nn.regularization import l2_penalty
 from tinygrad_lite.nn.serialization import load, load_file, load_metadata, save, save_file
 from tinygrad_lite.nn.summary import summary
+from tinygrad_lite.nn.tunable_activations import (
+    CELU,
+    ELU,
+    GELU,
+    GLU,
+    Hardshrink,
+    Hardtanh,
+    LeakyReLU,
+    PReLU,
+    RReLU,
+    Softplus,
+    Softshrink,
+    Threshold,
+)
 
 __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "CELU",
     "CrossEntropyLoss",
     "Dropout",
+    "ELU",
     "Flatten",
+    "GELU",
+    "GLU",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "HuberLoss",
     "Identity",
     "L1Loss",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
     "NLLLoss",
+    "PReLU",
     "Parameter",
+    "RReLU",
     "ReLU",
+    "ReLU6",
+    "SELU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "functional",
     "init",
     "l2_penalty",

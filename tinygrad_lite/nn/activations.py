@@ -1,13 +1,35 @@
-"""Activations as modules. ``Linear`` followed by ReLU, Tanh or Sigmoid runs as one operation in ``Sequential``."""
+"""Activations without settings, and the softmax family, as modules.
+
+``Linear`` followed by ReLU, Tanh or Sigmoid runs as one operation in ``Sequential``.
+Activations with settings: ``tunable_activations.py``.
+"""
 
 from __future__ import annotations
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.functions.elementwise import relu, sigmoid, softplus, tanh
-from tinygrad_lite.functions.network import log_softmax, softmax
+from tinygrad_lite.errors import ShapeError, fail
+from tinygrad_lite.functions.activations import (
+    hardsigmoid,
+    hardswish,
+    logsigmoid,
+    mish,
+    relu,
+    relu6,
+    selu,
+    silu,
+    softsign,
+    tanhshrink,
+)
+from tinygrad_lite.functions.network import log_softmax, softmax, softmin
+from tinygrad_lite.functions.special import sigmoid
+from tinygrad_lite.functions.trigonometry import tanh
 from tinygrad_lite.nn.module import Module
 
-__all__ = ["ReLU", "Tanh", "Sigmoid", "Softplus", "Softmax", "LogSoftmax"]
+__all__ = [
+    *("ReLU", "Tanh", "Sigmoid", "ReLU6", "Hardsigmoid", "Hardswish", "SELU"),
+    *("LogSigmoid", "SiLU", "Mish", "Softsign", "Tanhshrink"),
+    *("Softmax", "LogSoftmax", "Softmin", "Softmax2d"),
+]
 
 
 class ReLU(Module):
@@ -46,16 +68,112 @@ class Sigmoid(Module):
         return sigmoid(x)
 
 
-class Softplus(Module):
-    """log(1 + e^x), a smooth max(x, 0), without overflow.
+class ReLU6(Module):
+    """min(max(x, 0), 6)
 
-    >>> Softplus()(Tensor([0.0, 1000.0]))
-    Tensor([6.931472e-01, 1.000000e+03])
+    >>> ReLU6()(Tensor([-1.0, 8.0]))
+    Tensor([0., 6.])
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """log(1 + e^x)"""
-        return softplus(x)
+        """relu6(x)"""
+        return relu6(x)
+
+
+class Hardsigmoid(Module):
+    """min(max(x + 3, 0), 6) / 6, a sigmoid of three straight pieces.
+
+    >>> Hardsigmoid()(Tensor([-4.0, 0.0]))
+    Tensor([0. , 0.5])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """hardsigmoid(x)"""
+        return hardsigmoid(x)
+
+
+class Hardswish(Module):
+    """x * hardsigmoid(x)
+
+    >>> Hardswish()(Tensor([1.5, 4.0]))
+    Tensor([1.125, 4.   ])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """hardswish(x)"""
+        return hardswish(x)
+
+
+class SELU(Module):
+    """scale * ELU(alpha): keeps the mean 0 and the variance 1 of what goes in. (Klambauer et al. 2017.)
+
+    >>> SELU()(Tensor([0.0]))
+    Tensor([0.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """selu(x)"""
+        return selu(x)
+
+
+class LogSigmoid(Module):
+    """log(sigmoid(x)), without overflow or underflow.
+
+    >>> LogSigmoid()(Tensor([-100.0]))
+    Tensor([-100.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """logsigmoid(x)"""
+        return logsigmoid(x)
+
+
+class SiLU(Module):
+    """x * sigmoid(x), also called swish.
+
+    >>> SiLU()(Tensor([0.0, 100.0]))
+    Tensor([  0., 100.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """silu(x)"""
+        return silu(x)
+
+
+class Mish(Module):
+    """x * tanh(log(1 + e^x))
+
+    >>> Mish()(Tensor([0.0, 100.0]))
+    Tensor([  0., 100.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """mish(x)"""
+        return mish(x)
+
+
+class Softsign(Module):
+    """x / (1 + |x|)
+
+    >>> Softsign()(Tensor([-1.0, 3.0]))
+    Tensor([-0.5 ,  0.75])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """softsign(x)"""
+        return softsign(x)
+
+
+class Tanhshrink(Module):
+    """x - tanh(x)
+
+    >>> Tanhshrink()(Tensor([0.0, 100.0]))
+    Tensor([ 0., 99.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """tanhshrink(x)"""
+        return tanhshrink(x)
 
 
 class Softmax(Module):
@@ -96,3 +214,37 @@ class LogSoftmax(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
+
+
+class Softmin(Module):
+    """softmax(-x) along ``dim``: the smallest element gets the most.
+
+    >>> Softmin()(Tensor([0.0, 0.0]))
+    Tensor([0.5, 0.5])
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """softmin(x)"""
+        return softmin(x, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class Softmax2d(Module):
+    """softmax over the channels of every pixel of images (N, C, H, W) or of one image (C, H, W).
+
+    >>> Softmax2d()(Tensor([[[0.0]], [[0.0]]])).shape
+    (2, 1, 1)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """softmax(x) along axis -3"""
+        if len(x.shape) not in (3, 4):
+            hint = "for rows of logits take Softmax(dim=-1)"
+            fail(ShapeError, "Softmax2d", "needs images of shape (N, C, H, W) or (C, H, W)", {"x": x}, hint)
+        return softmax(x, -3)

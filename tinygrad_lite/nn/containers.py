@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygrad_lite.errors import DTypeError, Error, IndexingError, fail
 from tinygrad_lite.functions.network import linear
@@ -29,9 +30,12 @@ class _Ordered(Module):
         try:
             number = operator.index(index)
         except TypeError:
-            fail(DTypeError, type(self).__name__, f"needs an integer or a slice as index, but got {index!r}")
+            hint = "modules by name are found with getattr(model, name) or get_submodule(path)"
+            need = f"needs an integer or a slice as index, but got {index!r}"
+            fail(DTypeError, type(self).__name__, need, {}, hint)
         if not -len(names) <= number < len(names):
-            fail(IndexingError, type(self).__name__, f"has {len(names)} modules, but got index {number}")
+            hint = f"indices go from 0 to {len(names) - 1}, -1 is the last" if names else "append(module) adds one"
+            fail(IndexingError, type(self).__name__, f"has {len(names)} modules, but got index {number}", {}, hint)
         return names[number]
 
     def __len__(self) -> int:
@@ -141,6 +145,8 @@ class ModuleList(_Ordered):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
+        if isinstance(modules, Module):
+            _require_list(self, modules)
         self.extend(modules)
 
     def insert(self, index: int, module: Module) -> None:
@@ -176,7 +182,10 @@ class ModuleDict(Module):
     def __getitem__(self, name: str) -> Module:
         found = self.__dict__.get(name)
         if not isinstance(found, Module):
-            fail(IndexingError, "ModuleDict", f"has no module {name!r}; it has {', '.join(self)}")
+            alike = difflib.get_close_matches(str(name), list(self), 1)
+            hint = f"did you mean {alike[0]!r}?" if alike else "modules[name] = module adds one"
+            has = f"it has {', '.join(self)}" if len(self) else "it is empty"
+            fail(IndexingError, "ModuleDict", f"has no module {name!r}; {has}", {}, hint)
         return found
 
     def __setitem__(self, name: str, module: Module) -> None:
@@ -208,7 +217,20 @@ class ModuleDict(Module):
         return [(name, self[name]) for name in self]
 
 
+def _require_list(owner: Module, module: Module) -> NoReturn:
+    hint = f"put it into one: {type(owner).__name__}([module])"
+    fail(DTypeError, type(owner).__name__, "needs a list of modules, but got one module", {"module": module}, hint)
+
+
 def _require_module(owner: Module, module: Any) -> None:
     if not isinstance(module, Module):
-        hint = "write nn.ReLU() with parentheses" if isinstance(module, type) else "nn.ReLU() is the module of relu"
+        name = getattr(module, "__name__", "")
+        if isinstance(module, type):
+            hint = f"{name} is a class; with parentheses it makes a module: {name}(...)"
+        elif isinstance(module, (list, tuple)):
+            hint = "pass the modules one by one; a star takes them out of a list: Sequential(*layers)"
+        elif callable(module):
+            hint = "functions have modules of their own, such as nn.ReLU() for relu; or call it in your forward"
+        else:
+            hint = "layers and activations are modules, such as nn.Linear(8, 2) and nn.ReLU()"
         fail(DTypeError, type(owner).__name__, "needs modules", {"module": module}, hint)

@@ -3,7 +3,30 @@
 They are the package's own functions: arguments are called ``axis`` and ``keepdims``.
 """
 
-from tinygrad_lite.functions.elementwise import relu, sigmoid, softplus, tanh
+from tinygrad_lite.functions.activations import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from tinygrad_lite.functions.losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -12,11 +35,15 @@ from tinygrad_lite.functions.losses import (
     mse_loss,
     nll_loss,
 )
-from tinygrad_lite.functions.manipulation import pad
-from tinygrad_lite.functions.network import batch_norm, dropout, linear, log_softmax, softmax
+from tinygrad_lite.functions.network import batch_norm, dropout, linear, log_softmax, softmax, softmin
+from tinygrad_lite.functions.special import sigmoid
+from tinygrad_lite.functions.trigonometry import tanh
+from tinygrad_lite.functions.windows import pad
 
 __all__ = [
-    "relu", "sigmoid", "softplus", "tanh", "softmax", "log_softmax",
+    "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "threshold", "hardtanh",
+    "sigmoid", "logsigmoid", "hardsigmoid", "tanh", "softplus", "softsign", "tanhshrink", "softshrink", "hardshrink",
+    "silu", "hardswish", "mish", "gelu", "glu", "softmax", "softmin", "log_softmax",
     "linear", "dropout", "batch_norm", "pad",
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "huber_loss", "binary_cross_entropy_with_logits",
 ]  # fmt: skip

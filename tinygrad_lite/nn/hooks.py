@@ -65,7 +65,8 @@ class _Watch:
         outputs = list(output) if several else [output]
         if not all(isinstance(y, Tensor) for y in outputs):
             need = "with a full backward hook needs a forward that returns a tensor or a tuple of tensors"
-            fail(ArgumentError, type(self.module).__name__, need, {"returned": output})
+            hint = "return the tensors alone, or hook them one by one: y.register_hook(...)"
+            fail(ArgumentError, type(self.module).__name__, need, {"returned": output}, hint)
         for i, y in enumerate(outputs):
             if y.requires_grad:
                 outputs[i] = y = y.clone()
@@ -102,6 +103,7 @@ class _Watch:
                 fail(ArgumentError, "full backward hook", need, {}, "return None, or use Tensor.register_hook")
             if not isinstance(changed, tuple) or len(changed) != self.args:
                 need = f"needs to return None or a tuple of {self.args} like grad_input"
-                fail(ArgumentError, "full backward hook", need, {"returned": changed})
+                hint = "return tuple(changed gradients), with None where there is none"
+                fail(ArgumentError, "full backward hook", need, {"returned": changed}, hint)
             grad_input = changed
         return grad_input

@@ -39,7 +39,8 @@ _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.
 
 def _checked(operation: str, tensor: Tensor) -> Tensor:
     if not isinstance(tensor, Tensor) or tensor.dtype.kind != "f" or not tensor.is_leaf:
-        fail(DTypeError, operation, "needs a floating-point leaf tensor", {"tensor": tensor})
+        hint = "initialise a parameter of a layer, such as layer.weight, or a tensor of floats"
+        fail(DTypeError, operation, "needs a floating-point leaf tensor", {"tensor": tensor}, hint)
     return tensor
 
 
@@ -110,7 +111,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
         share = (math.erf(high) - math.erf(low)) / 2
     if not share > 1e-4:  # else drawing again would take for ever
         need = f"needs std > 0 and bounds that leave room, but got mean={mean}, std={std}, a={a}, b={b}"
-        fail(ArgumentError, "trunc_normal_", need)
+        fail(ArgumentError, "trunc_normal_", need, {}, "the bounds a and b are values, such as mean - 2 * std")
     values = random.normal(tensor.shape, mean, std, dtype="float64")._data
     outside = (values < a) | (values > b)
     while outside.any():
@@ -157,7 +158,7 @@ def eye_(tensor: Tensor) -> Tensor:
             [0., 1., 0.]])
     """
     if len(_checked("eye_", tensor).shape) != 2:
-        fail(ShapeError, "eye_", "needs a matrix", {"tensor": tensor})
+        fail(ShapeError, "eye_", "needs a matrix", {"tensor": tensor}, "zeros_ and ones_ fill any shape")
     return _filled("eye_", tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
@@ -180,7 +181,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1.0 + slope * slope))
     if nonlinearity not in _GAINS:
         names = ", ".join([*_GAINS, "leaky_relu"])
-        fail(ArgumentError, "calculate_gain", f"knows {names}, but got {nonlinearity!r}")
+        hint = "for others take relu, or multiply by a gain of your own"
+        fail(ArgumentError, "calculate_gain", f"knows {names}, but got {nonlinearity!r}", {}, hint)
     return _GAINS[nonlinearity]
 
 
@@ -227,7 +229,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 def _kaiming_std(operation: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     fans = dict(zip(("fan_in", "fan_out"), _fans(operation, tensor)))
     if mode not in fans:
-        fail(ArgumentError, operation, f'needs mode "fan_in" or "fan_out", but got {mode!r}')
+        hint = '"fan_in" keeps the variance in the forward pass, "fan_out" in the backward pass'
+        fail(ArgumentError, operation, f'needs mode "fan_in" or "fan_out", but got {mode!r}', {}, hint)
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fans[mode], 1))
 
 

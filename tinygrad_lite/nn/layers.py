@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ArgumentError, AxisError, DTypeError, fail
+from tinygrad_lite.functions.arguments import as_tensor
 from tinygrad_lite.functions.creation import zeros
 from tinygrad_lite.functions.manipulation import flatten
 from tinygrad_lite.functions.network import dropout, linear
@@ -49,6 +50,9 @@ class Linear(Module):
         self.in_features = positive("Linear", "in_features", in_features)
         self.out_features = positive("Linear", "out_features", out_features)
         kind = floating_dtype("Linear", dtype)
+        if isinstance(bias, str):
+            hint = "an activation is a module of its own: nn.Sequential(nn.Linear(...), nn.ReLU())"
+            fail(DTypeError, "Linear", f"needs True or False as bias, but got {bias!r}", {}, hint)
         self.weight = Parameter(zeros((self.out_features, self.in_features), kind))
         self.bias = Parameter(zeros(self.out_features, kind)) if bias else None
         self.reset_parameters()
@@ -86,10 +90,13 @@ class Flatten(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same elements with fewer axes."""
+        if not isinstance(x, Tensor):
+            x = as_tensor("Flatten", x)
         ndim = len(x.shape)
         if not all(-ndim <= axis < ndim for axis in (self.start_dim, self.end_dim)):
             need = f"needs axes {self.start_dim} to {self.end_dim}"
-            fail(AxisError, "Flatten", need, {"x": x}, "the first axis is the batch: x[None]" if ndim == 1 else "")
+            hint = "start_dim and end_dim are axes of x, which is a batch"
+            fail(AxisError, "Flatten", need, {"x": x}, "the first axis is the batch: x[None]" if ndim == 1 else hint)
         return flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
@@ -112,8 +119,10 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
-        if not 0.0 <= p <= 1.0:
-            fail(ArgumentError, "Dropout", f"needs a probability from 0 to 1, but got p={p}")
+        if not isinstance(p, (int, float)) or not 0.0 <= p <= 1.0:
+            percent = isinstance(p, (int, float)) and 1 < p <= 100
+            hint = f"{p} percent is the probability {p / 100}" if percent else "p=0.5 drops half of the elements"
+            fail(ArgumentError, "Dropout", f"needs a probability from 0 to 1, but got p={p!r}", {}, hint)
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,9 +150,11 @@ def positive(operation: str, name: str, value: Any) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        fail(DTypeError, operation, f"needs an integer {name}, but got {value!r}")
+        hint = f"sizes are whole numbers: n // 2, not n / 2; int({name}) makes one"
+        fail(DTypeError, operation, f"needs an integer {name}, but got {value!r}", {}, hint)
     if number < 1:
-        fail(ArgumentError, operation, f"needs {name} of at least 1, but got {number}")
+        hint = f"{name} is the size of one axis of the data, such as x.shape[1]"
+        fail(ArgumentError, operation, f"needs {name} of at least 1, but got {number}", {}, hint)
     return number
 
 
@@ -151,5 +162,6 @@ def floating_dtype(operation: str, dtype: dtypes.DTypeLike) -> dtypes.DType:
     """The dtype of a layer's parameters; None is float32."""
     kind = dtypes.default_float if dtype is None else dtypes.as_dtype(dtype)
     if not dtypes.is_float(kind):
-        fail(DTypeError, operation, f"needs a floating-point dtype, but got {kind.name}")
+        hint = 'parameters have gradients, which need floats, such as dtype="float32"'
+        fail(DTypeError, operation, f"needs a floating-point dtype, but got {kind.name}", {}, hint)
     return kind

@@ -26,7 +26,8 @@ class _Loss(Module):
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
             need = f'needs reduction "mean", "sum" or "none", but got {reduction!r}'
-            fail(ArgumentError, type(self).__name__, need)
+            hint = '"mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
+            fail(ArgumentError, type(self).__name__, need, {}, hint)
         self.reduction = reduction
 
     def extra_repr(self) -> str:
@@ -59,7 +60,8 @@ class CrossEntropyLoss(_Loss):
         super().__init__(reduction)
         if not 0.0 <= label_smoothing <= 1.0:
             need = f"needs label_smoothing from 0 to 1, but got {label_smoothing}"
-            fail(ArgumentError, "CrossEntropyLoss", need)
+            hint = "it is the share of the target that goes to all classes, such as 0.1"
+            fail(ArgumentError, "CrossEntropyLoss", need, {}, hint)
         self.register_buffer("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
@@ -137,7 +139,8 @@ class HuberLoss(_Loss):
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         if not delta > 0:
-            fail(ArgumentError, "HuberLoss", f"needs delta > 0, but got {delta}")
+            hint = "it is the distance at which squares turn into absolute values, such as 1.0"
+            fail(ArgumentError, "HuberLoss", f"needs delta > 0, but got {delta}", {}, hint)
         self.delta = delta
 
     def forward(self, input: Tensor, target: Any) -> Tensor:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor
+from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor, mode
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, MissingAttributeError, fail
+from tinygrad_lite.functions.arguments import CheckedConstructor
 from tinygrad_lite.functions.creation import check_device, zeros_like
 from tinygrad_lite.nn import hooks, state
 from tinygrad_lite.nn.parameter import Parameter, convert
@@ -22,7 +23,7 @@ __all__ = ["Module"]
 M = TypeVar("M", bound="Module")
 
 
-class Module:
+class Module(CheckedConstructor):
     """The base class of models: assign layers and parameters in ``__init__``, compute in ``forward``.
 
     The names, the order of parameters and the layout of ``state_dict`` are PyTorch's.
@@ -55,11 +56,15 @@ class Module:
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines it, users call the module itself."""
-        fail(ArgumentError, type(self).__name__, "has no forward method", {}, "define forward(self, x)")
+        holder = type(self).__name__ in ("ModuleList", "ModuleDict")
+        hint = "call the modules in it one by one, or use Sequential" if holder else "define forward(self, x)"
+        fail(ArgumentError, type(self).__name__, "has no forward method", {}, hint)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run ``forward`` and the hooks; an error on the way names this module."""
         try:
+            if mode.tape is not None:
+                mode.tape.enter(self)
             if self._hooks:
                 return hooks.call(self, self._hooks, args, kwargs)
             return self.forward(*args, **kwargs)
@@ -113,9 +118,8 @@ class Module:
             _check_name(type(self), name)
             own["_buffers"].pop(name, None)
         elif value is not None and not isinstance(value, Tensor) and name in own.get("_buffers", ()):
-            fail(
-                DTypeError, f"{type(self).__name__}.{name}", "is a buffer and needs a tensor or None", {"value": value}
-            )
+            need, hint = "is a buffer and needs a tensor or None", "wrap it: Tensor(value)"
+            fail(DTypeError, f"{type(self).__name__}.{name}", need, {"value": value}, hint)
         elif isinstance(value, Tensor) and isinstance(own.get(name), Parameter):
             hint = f"wrap it: Parameter(value); or write into it under no_grad(): module.{name}[...] = value"
             need = "is a parameter and needs a Parameter or None"
@@ -136,6 +140,10 @@ class Module:
 
         alike = difflib.get_close_matches(name, dir(self), 1)
         hint = f"did you mean {alike[0]}?" if alike else ""
+        if name in ("cuda", "cpu"):
+            hint = f'model.to("{name}")'
+        elif not hint:
+            hint = f"is it set in __init__, before it is used: self.{name} = ...?"
         fail(MissingAttributeError, type(self).__name__, f"has no attribute {name!r}", {}, hint)
 
     def _not_initialised(self) -> NoReturn:
@@ -146,7 +154,8 @@ class Module:
         """Add a parameter under a name that need not be a Python identifier."""
         self._check_new(name)
         if param is not None and not isinstance(param, Parameter):
-            fail(DTypeError, "register_parameter", "needs a Parameter or None", {"param": param})
+            hint = "wrap it: Parameter(value)"
+            fail(DTypeError, "register_parameter", "needs a Parameter or None", {"param": param}, hint)
         setattr(self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -160,7 +169,8 @@ class Module:
         if name not in self._buffers:
             self._check_new(name)
         if tensor is not None and not isinstance(tensor, Tensor):
-            fail(DTypeError, "register_buffer", "needs a tensor or None", {"tensor": tensor})
+            hint = "wrap it: Tensor(value)"
+            fail(DTypeError, "register_buffer", "needs a tensor or None", {"tensor": tensor}, hint)
         self._buffers[name] = bool(persistent)
         setattr(self, name, tensor)
 
@@ -177,7 +187,8 @@ class Module:
             self._not_initialised()
         _check_name(type(self), name)
         if name in self.__dict__ and self.__dict__[name] is not None:
-            fail(ArgumentError, type(self).__name__, f"has an attribute {name!r} already")
+            hint = f"choose another name, or assign to it: self.{name} = ..."
+            fail(ArgumentError, type(self).__name__, f"has an attribute {name!r} already", {}, hint)
 
     # --- what it consists of ------------------------------------------------------------------------
 
@@ -267,7 +278,9 @@ class Module:
         for name in target.split(".") if target else ():
             found = found.__dict__.get(name)
             if not isinstance(found, Module):
-                fail(ArgumentError, "get_submodule", f"finds no module {target!r} in {type(self).__name__}")
+                hint = "dict(model.named_modules()) has all of them by name"
+                need = f"finds no module {target!r} in {type(self).__name__}"
+                fail(ArgumentError, "get_submodule", need, {}, hint)
         return found  # type: ignore[no-any-return]
 
     def get_parameter(self, target: str) -> Parameter:
@@ -275,7 +288,9 @@ class Module:
         path, _, name = target.rpartition(".")
         found = self.get_submodule(path).__dict__.get(name)
         if not isinstance(found, Parameter):
-            fail(ArgumentError, "get_parameter", f"finds no parameter {target!r} in {type(self).__name__}")
+            hint = "dict(model.named_parameters()) has all of them by name"
+            need = f"finds no parameter {target!r} in {type(self).__name__}"
+            fail(ArgumentError, "get_parameter", need, {}, hint)
         return found
 
     # --- changing all of it -------------------------------------------------------------------------
@@ -290,7 +305,8 @@ class Module:
     def train(self: M, mode: bool = True) -> M:
         """Set ``training`` here and below: dropout drops, batch norm takes the statistics of the batch."""
         if not isinstance(mode, bool):
-            fail(ArgumentError, "train", f"needs True or False, but got {mode!r}")
+            hint = "train() and eval() need no argument; to fit a model, write a loop over the batches"
+            fail(ArgumentError, "train", f"needs True or False, but got {mode!r}", {}, hint)
         for module in self.modules():
             module.training = mode
         return self
@@ -325,7 +341,8 @@ class Module:
             return self
         dtype = dtypes.as_dtype(target)
         if not dtypes.is_float(dtype):
-            fail(DTypeError, "to", f"needs a floating-point dtype, but got {dtype.name}")
+            hint = "parameters have gradients, which need floats"
+            fail(DTypeError, "to", f"needs a floating-point dtype, but got {dtype.name}", {}, hint)
         for parameter in self.parameters():
             if parameter.dtype != dtype:
                 convert(parameter, dtype)
@@ -398,9 +415,11 @@ def _check_name(owner: type[Module], name: Any) -> None:
     """Names become parts of dotted paths, and must not hide what the class can do."""
     kind = owner.__name__
     if not isinstance(name, str):
-        fail(DTypeError, kind, f"needs a string as attribute name, but got {name!r}")
+        hint = f"str({name!r}) makes one of it"
+        fail(DTypeError, kind, f"needs a string as attribute name, but got {name!r}", {}, hint)
     if name == "" or "." in name:
-        fail(ArgumentError, kind, f"needs an attribute name that is not empty and has no dot, but got {name!r}")
+        need = f"needs an attribute name that is not empty and has no dot, but got {name!r}"
+        fail(ArgumentError, kind, need, {}, "dots stand between the names of modules in a path: use _ instead")
     if callable(getattr(owner, name, None)) or name in ("training", "_buffers", "_hooks"):
         need = f"cannot have an attribute {name!r}, because every {kind} has one"
         fail(ArgumentError, kind, need, {}, "choose another name")

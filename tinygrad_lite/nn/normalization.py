@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, no_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.functions.arguments import as_tensor
 from tinygrad_lite.functions.creation import ones, zeros
 from tinygrad_lite.functions.elementwise import maximum, sqrt, square
 from tinygrad_lite.functions.manipulation import reshape
@@ -58,9 +59,12 @@ class BatchNorm1d(Module):
         super().__init__()
         self.num_features = positive("BatchNorm1d", "num_features", num_features)
         if not eps >= 0:
-            fail(ArgumentError, "BatchNorm1d", f"needs eps of at least 0, but got {eps}")
+            hint = "it is added to the variance: 1e-5 is usual"
+            fail(ArgumentError, "BatchNorm1d", f"needs eps of at least 0, but got {eps}", {}, hint)
         if momentum is not None and not 0 <= momentum <= 1:
-            fail(ArgumentError, "BatchNorm1d", f"needs a momentum from 0 to 1, or None, but got {momentum}")
+            hint = "it is the share of the new batch in the running statistics: 0.1 is usual"
+            need = f"needs a momentum from 0 to 1, or None, but got {momentum}"
+            fail(ArgumentError, "BatchNorm1d", need, {}, hint)
         self.eps, self.momentum = eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         kind = floating_dtype("BatchNorm1d", dtype)
@@ -110,10 +114,18 @@ class BatchNorm1d(Module):
             (self.running_mean, self.running_var), self.num_batches_tracked = moved, batches
 
     def _check(self, x: Tensor) -> None:
-        shape, channels = x.shape, self.num_features
+        channels = self.num_features
+        if not isinstance(x, Tensor):
+            x = as_tensor("BatchNorm1d", x)
+        shape = x.shape
         if len(shape) not in (2, 3) or shape[1] != channels:
             need = f"needs x of shape (N, {channels}) or (N, {channels}, L)"
-            fail(ShapeError, "BatchNorm1d", need, {"x": x})
+            hint = f"flatten to (N, {channels}) first, and back with reshape"
+            if len(shape) in (2, 3):
+                hint = f"num_features={shape[1]} fits this x"
+                if len(shape) == 3 and shape[2] == channels:
+                    hint = "channels are axis 1: x.permute_dims(0, 2, 1)"
+            fail(ShapeError, "BatchNorm1d", need, {"x": x}, hint)
         own = self.weight if self.weight is not None else self.running_mean
         if own is not None and x.dtype != own.dtype:
             named = {"x": x, "weight" if own is self.weight else "running_mean": own}

@@ -36,10 +36,12 @@ def l2_penalty(parameters: Iterable[Tensor], strength: float) -> Tensor:
     (1.25, Tensor([0.3, 0.4]))
     """
     if not strength >= 0:
-        fail(ArgumentError, "l2_penalty", f"needs a strength of at least 0, but got {strength}")
+        hint = "the penalty is added to a loss that becomes smaller"
+        fail(ArgumentError, "l2_penalty", f"needs a strength of at least 0, but got {strength}", {}, hint)
     norms = [sum(square(parameter)) for parameter in parameters]
     if not norms:
-        fail(ArgumentError, "l2_penalty", "needs at least one parameter")
+        hint = "an iterator such as model.parameters() gives its tensors only once: was it used before?"
+        fail(ArgumentError, "l2_penalty", "needs at least one parameter", {}, hint)
     total = norms[0]
     for norm in norms[1:]:
         total = total + norm

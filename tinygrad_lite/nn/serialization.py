@@ -149,7 +149,9 @@ def _target(path: PathLike) -> str:
         mode = os.stat(target).st_mode
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(os.path.dirname(target)):
-            fail(ArgumentError, "save_file", "needs a path in a folder that exists", {"path": os.fspath(path)})
+            hint = "" if os.path.exists(os.path.dirname(target)) else "make it first: os.makedirs(folder)"
+            need = "needs a path in a folder that exists"
+            fail(ArgumentError, "save_file", need, {"path": os.fspath(path)}, hint)
         return target
     except OSError as error:
         _cannot_write(path, error.strerror)
@@ -157,7 +159,9 @@ def _target(path: PathLike) -> str:
         _cannot_write(path, "a null character in it")
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-        fail(ArgumentError, "save_file", f"needs the path of a file, but it is {kind}", {"path": os.fspath(path)})
+        hint = "add a name for the file, such as model.safetensors" if stat.S_ISDIR(mode) else ""
+        need = f"needs the path of a file, but it is {kind}"
+        fail(ArgumentError, "save_file", need, {"path": os.fspath(path)}, hint)
     return target
 
 
@@ -182,7 +186,8 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if name == "__metadata__":
             fail(ArgumentError, "save_file", "cannot name a tensor '__metadata__'", {}, "pass metadata= instead")
         if not isinstance(value, (Tensor, np.ndarray)):
-            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value})
+            hint = "Tensor(value) makes one of a number; texts go into metadata"
+            fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value}, hint)
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype not in _NAMES:
@@ -263,11 +268,18 @@ def _opened(operation: str, path: PathLike) -> io.BufferedReader:
     try:
         return open(path, "rb")
     except (FileNotFoundError, IsADirectoryError):
-        fail(DataNotFoundError, operation, "needs a safetensors file", {"path": os.fspath(path)})
+        hint = "there is no such file; relative paths start in the folder that the program was started in"
+        if os.path.isdir(path):
+            hint = "this is a folder: name a file in it"
+        fail(DataNotFoundError, operation, "needs a safetensors file", {"path": os.fspath(path)}, hint)
+    except TypeError:
+        hint = "it is a text such as 'model.safetensors', or a pathlib.Path"
+        fail(DTypeError, operation, "needs the path of a file", {"path": path}, hint)
 
 
 def _refuse(operation: str, path: PathLike, reason: str, hint: str = "") -> NoReturn:
     need = f"needs a valid safetensors file, but {reason}"
+    hint = hint or "was it written by save, and copied whole? Other formats, such as PyTorch's .pt, are not read"
     fail(DataError, operation, need, {"path": os.fspath(path)}, hint)
 
 

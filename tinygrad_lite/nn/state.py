@@ -36,7 +36,8 @@ def entries(module: Module) -> Iterator[tuple[str, Tensor]]:
 def load(module: Module, state: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
     """See ``Module.load_state_dict``."""
     if not isinstance(state, Mapping):
-        fail(DTypeError, "load_state_dict", "needs a mapping of names to tensors", {"state_dict": state})
+        hint = "tensors have names in a dictionary, such as load(path) and model.state_dict() return"
+        fail(DTypeError, "load_state_dict", "needs a mapping of names to tensors", {"state_dict": state}, hint)
     targets = dict(entries(module))
     missing = [name for name in targets if name not in state]
     unexpected = [name for name in state if name not in targets]
@@ -61,7 +62,8 @@ def _array(name: str, value: Any) -> Any:
     if isinstance(value, Tensor):
         return value._data if value._version is None else value._data.copy()
     if not hasattr(value, "__array__"):
-        fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {"value": value})
+        hint = "make it one: Tensor(value)"
+        fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {"value": value}, hint)
     return Tensor(value)._data
 
 
@@ -82,8 +84,14 @@ def _refuse(
     hint = ""
     if differing and all(tuple(state[name].shape) == targets[name].shape for name in differing):
         hint = f'convert the module first: module.to("{Tensor(state[differing[0]]).dtype.name}")'
-    elif missing and unexpected and not differing:
+    elif differing:
+        hint = "make the model with the sizes that it had when it was saved"
+        if all(tuple(state[name].shape) == targets[name].shape[::-1] for name in differing):
+            hint = "the saved matrices are transposed: Linear.weight is (out_features, in_features)"
+    elif missing and unexpected:
         hint = "was it saved from another model, or under a prefix?"
+    else:
+        hint = "strict=False loads the entries that both have, and returns the names of the others"
     fail(
         StateError,
         "load_state_dict",

@@ -133,7 +133,8 @@ def get_total_norm(
     given = [tensors] if isinstance(tensors, Tensor) else listed(operation, "tensors", tensors)
     for i, tensor in enumerate(given):
         if not isinstance(tensor, Tensor) or tensor.dtype.kind != "f":
-            fail(DTypeError, operation, "needs tensors of floats", {f"tensors[{i}]": tensor})
+            hint = "of gradients: [p.grad for p in model.parameters() if p.grad is not None]"
+            fail(DTypeError, operation, "needs tensors of floats", {f"tensors[{i}]": tensor}, hint)
     arrays = [tensor._data for tensor in given]
     norm = _norm(arrays, p)
     if error_if_nonfinite and not math.isfinite(norm):
@@ -154,11 +155,11 @@ def _leaves(operation: str, parameters: Any) -> list[Leaf]:
     for i, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             need = f"needs tensors, but parameters[{i}] is a {type(tensor).__name__}"
-            fail(DTypeError, operation, need)
+            fail(DTypeError, operation, need, hint="pass model.parameters()")
         node = tensor._node
         if node is not None and type(node) is not Leaf:
             need = "needs leaves, not results of operations"
-            fail(GradientError, operation, need, {f"parameters[{i}]": tensor})
+            fail(GradientError, operation, need, {f"parameters[{i}]": tensor}, "pass model.parameters()")
         if type(node) is Leaf and node.grad is not None:
             leaves.append(node)
     return list(dict.fromkeys(leaves))

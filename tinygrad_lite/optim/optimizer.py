@@ -17,12 +17,13 @@ from tinygrad_lite.autograd.arena import Arena, aligned_zeros, arenas_of, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
 from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, leaf_of, release_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
+from tinygrad_lite.functions.arguments import CheckedConstructor
 from tinygrad_lite.optim.runs import Record, Run
 from tinygrad_lite.optim.settings import ANYTHING, Limit, check_parameter, checked, listed, refuse_repeated
 from tinygrad_lite.optim.state import parse
 
 
-class Optimizer:
+class Optimizer(CheckedConstructor):
     """The base of all optimisers. A subclass says in ``limits`` what its settings may be, and writes ``update``.
 
     Args:
@@ -74,7 +75,8 @@ class Optimizer:
         if groups and isinstance(groups[0], dict):
             for i, group in enumerate(groups):
                 if not isinstance(group, dict):
-                    fail(DTypeError, name, f"needs groups throughout, but params[{i}] is no dictionary")
+                    hint = 'put the others into a group of their own: {"params": [...]}'
+                    fail(DTypeError, name, f"needs groups throughout, but params[{i}] is no dictionary", hint=hint)
         else:
             groups = [{"params": groups}]
         groups = [self._prepared(name, group, i) for i, group in enumerate(groups)]
@@ -162,7 +164,7 @@ class Optimizer:
         """
         name = f"{type(self).__name__}.add_param_group"
         if not isinstance(group, Mapping):
-            fail(DTypeError, name, "needs a dictionary", {"group": group})
+            fail(DTypeError, name, "needs a dictionary", {"group": group}, 'pass {"params": [...]}')
         prepared = self._prepared(name, group, len(self.param_groups))
         known = [record.tensor for records in self._records for record in records]
         refuse_repeated(name, known + prepared["params"])
@@ -258,7 +260,8 @@ class Optimizer:
         """A checked copy of a group, complete with the defaults."""
         where = f"param_groups[{index}]"
         if "params" not in group:
-            fail(ArgumentError, operation, f"needs 'params' in {where}", {"group": dict(group)})
+            hint = 'a group is a dictionary like {"params": layer.parameters(), "lr": 0.01}'
+            fail(ArgumentError, operation, f"needs 'params' in {where}", {"group": dict(group)}, hint)
         params = group["params"]
         tensors = [params] if isinstance(params, Tensor) else listed(operation, f"{where}['params']", params)
         for i, tensor in enumerate(tensors):
@@ -273,7 +276,9 @@ class Optimizer:
         group = self.param_groups[index]
         for setting in self.defaults:
             if setting not in group:
-                fail(ArgumentError, operation, f"needs {setting!r}, but param_groups[{index}] does not have it")
+                hint = f"the default is {self.defaults[setting]}"
+                need = f"needs {setting!r}, but param_groups[{index}] does not have it"
+                fail(ArgumentError, operation, need, hint=hint)
         converted = checked(operation, self.settings, group, f"param_groups[{index}][{{!r}}]")
         self.check(operation, converted)
         group.update(converted)

@@ -81,7 +81,8 @@ class ReduceLROnPlateau:
         lowest = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * len(groups)
         if len(lowest) != len(groups):
             need = f"needs one min_lr per group, but got {len(lowest)} for {len(groups)}"
-            fail(ArgumentError, "ReduceLROnPlateau", need)
+            hint = "one number for all groups will do, too"
+            fail(ArgumentError, "ReduceLROnPlateau", need, hint=hint)
         limit = {"min_lr": NON_NEGATIVE}
         self.min_lrs = [checked("ReduceLROnPlateau", limit, {"min_lr": low})["min_lr"] for low in lowest]
         self.optimizer = optimizer
@@ -108,7 +109,8 @@ class ReduceLROnPlateau:
         """
         one = isinstance(metrics, (int, float, np.number)) or (isinstance(metrics, Tensor) and metrics.size == 1)
         if not one or isinstance(metrics, bool):
-            fail(DTypeError, "ReduceLROnPlateau.step", "needs a number", {"metrics": metrics})
+            hint = "pass what is watched, such as the loss of the epoch: loss.item()"
+            fail(DTypeError, "ReduceLROnPlateau.step", "needs a number", {"metrics": metrics}, hint)
         value = float(metrics)
         self.last_epoch += 1
         if self._improves(value):

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_lite.errors import DTypeError, StateError, fail
+from tinygrad_lite.functions.arguments import CheckedConstructor
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.settings import ANYTHING, FINITE, Limit, checked
 
@@ -32,7 +33,7 @@ RATES = Limit("a list of finite numbers", _convert_rates)
 KEPT: Mapping[str, Limit] = {"last_epoch": whole(0), "base_lrs": RATES, "_last_lr": RATES, "min_lrs": RATES}
 
 
-class LRScheduler:
+class LRScheduler(CheckedConstructor):
     """The base of the schedules that depend on the epoch: a subclass writes ``factor(epoch)``.
 
     The learning rate of epoch t is ``floor + (base - floor) factor(t)``, where base is the rate that the group
@@ -120,7 +121,8 @@ class LRScheduler:
         """What ``state_dict`` holds for us, or an error."""
         operation, own = f"{type(self).__name__}.load_state_dict", self.state_dict()
         if not isinstance(state_dict, Mapping):
-            fail(StateError, operation, f"needs a dictionary, but got a {type(state_dict).__name__}")
+            need = f"needs a dictionary, but got a {type(state_dict).__name__}"
+            fail(StateError, operation, need, hint="pass what schedule.state_dict() returned")
         missing = [name for name in own if name not in state_dict]
         if missing:
             need = f"needs {missing[0]!r}, but the dictionary does not have it"
@@ -158,7 +160,8 @@ class LRScheduler:
 def check_optimizer(schedule: Any, optimizer: Any) -> None:
     if not isinstance(optimizer, Optimizer):
         need = f"needs an optimiser, but got a {type(optimizer).__name__}"
-        fail(DTypeError, type(schedule).__name__, need)
+        hint = "make one first, such as optim.SGD(model.parameters(), lr=0.1)"
+        fail(DTypeError, type(schedule).__name__, need, hint=hint)
 
 
 def assign(schedule: Any, **given: Any) -> None:

@@ -215,16 +215,19 @@ class SequentialLR(LRScheduler):
         for i, schedule in enumerate(schedulers):
             if not isinstance(schedule, LRScheduler):
                 need = f"needs schedules that go by epochs alone, but schedulers[{i}] is a {type(schedule).__name__}"
-                fail(ArgumentError, "SequentialLR", need)
+                fail(ArgumentError, "SequentialLR", need, hint="ReduceLROnPlateau takes its own steps, beside others")
             if schedule.optimizer is not optimizer:
                 need = f"needs schedules of one optimiser, but schedulers[{i}] belongs to another"
-                fail(ArgumentError, "SequentialLR", need)
+                fail(ArgumentError, "SequentialLR", need, hint="make all of them with the same optimiser")
         if len(milestones) != len(schedulers) - 1:
             need = f"needs one milestone fewer than schedules, but got {len(milestones)} for {len(schedulers)}"
-            fail(ArgumentError, "SequentialLR", need)
+            hint = "a milestone is the epoch at which the next schedule begins"
+            fail(ArgumentError, "SequentialLR", need, hint=hint)
         rising = RISING.convert(milestones)
         if rising is None:
-            fail(ArgumentError, "SequentialLR", f"needs rising whole numbers as milestones, but got {milestones}")
+            hint = "a milestone is the epoch at which the next schedule begins"
+            need = f"needs rising whole numbers as milestones, but got {milestones}"
+            fail(ArgumentError, "SequentialLR", need, hint=hint)
         self.optimizer = optimizer
         self._milestones: list[int] = rising
         self._schedulers = schedulers

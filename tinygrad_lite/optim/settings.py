@@ -75,8 +75,21 @@ def checked(
             result[name] = limits[name].convert(value)
             if result[name] is None and limits[name] is not ANYTHING:
                 need = f"needs {place.format(name)} to be {limits[name].meaning}, but got {value!r}"
-                fail(ArgumentError, operation, need)
+                fail(ArgumentError, operation, need, hint=_setting_hint(name, value, limits[name]))
     return result
+
+
+def _setting_hint(name: str, value: Any, limit: Limit) -> str:
+    """What is meant by a setting that is refused, where that can be guessed."""
+    if isinstance(value, Tensor):
+        return "settings are Python numbers: value.item()"
+    if isinstance(value, str) and limit.meaning.startswith("a "):
+        return f"settings are Python numbers: {name}=float(...) reads one from a text"
+    if name == "lr" and isinstance(value, (int, float)) and value < 0:
+        return "steps go against the gradient already; maximize=True climbs"
+    if name == "betas" and isinstance(value, (int, float)):
+        return f"betas=({value}, 0.999) sets the first of the two"
+    return ""
 
 
 def listed(operation: str, name: str, params: Any) -> list[Any]:
@@ -85,7 +98,12 @@ def listed(operation: str, name: str, params: Any) -> list[Any]:
         fail(DTypeError, operation, "needs a list of tensors, but got one tensor", {name: params}, "pass [tensor]")
     if isinstance(params, (set, frozenset, str, Mapping)) or not isinstance(params, Iterable):
         need = f"needs an ordered collection of tensors, but {name} is a {type(params).__name__}"
-        fail(DTypeError, operation, need)
+        hint = "pass a list, which has an order"
+        if callable(getattr(params, "parameters", None)):
+            hint = "pass its parameters: model.parameters()"
+        elif isinstance(params, Mapping):
+            hint = "pass the tensors alone: list(params.values())"
+        fail(DTypeError, operation, need, hint=hint)
     return list(params)
 
 
@@ -108,5 +126,6 @@ def refuse_repeated(operation: str, tensors: Sequence[Tensor]) -> None:
     for tensor in tensors:
         if id(tensor) in seen:
             need = "needs every parameter once, but one occurs twice"
-            fail(ArgumentError, operation, need, {"parameter": tensor})
+            hint = "a layer used twice is trained once: list(dict.fromkeys(parameters)) leaves repeats out"
+            fail(ArgumentError, operation, need, {"parameter": tensor}, hint)
         seen.add(id(tensor))

@@ -80,7 +80,8 @@ class SGD(Optimizer):
     def check(self, operation: str, settings: Mapping[str, Any]) -> None:
         if settings["nesterov"] and (settings["momentum"] == 0 or settings["dampening"] != 0):
             got = f"momentum={settings['momentum']} and dampening={settings['dampening']}"
-            fail(ArgumentError, operation, f"needs momentum and no dampening with nesterov=True, but got {got}")
+            need = f"needs momentum and no dampening with nesterov=True, but got {got}"
+            fail(ArgumentError, operation, need, hint="momentum=0.9, dampening=0 is usual")
 
     def update(self, run: Run) -> None:
         group = run.group

@@ -1,7 +1,8 @@
-"""Element-wise operations: one or two operands, numbers on either side, comparisons and logic."""
+"""Element-wise operations of one or two tensors, or a tensor and a number: arithmetic, exponentials, choices."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,25 @@ import tinygrad_lite as tgl
 from operations.row import PAIRS, SHAPES, operation, positive, real, sample
 
 
-def _unary(name: str, numpy: Any, values: Any = real, torch: Any = None, extra: Any = (), **fields: Any) -> None:
+def unary(name: str, numpy: Any, values: Any = real, torch: Any = None, extra: Any = (), **fields: Any) -> None:
+    """The row of a function of one tensor."""
     function = getattr(tgl, name)
     call = torch or (lambda t, x: getattr(t, name)(x))
     samples = [*(sample(values(*shape)) for shape in SHAPES), *extra]
     operation(name, function, numpy, call, samples, **{"integers": "float32", **fields})
 
 
-def _binary(name: str, numpy: Any, values: Any = real, second: Any = None, **fields: Any) -> None:
+def binary(
+    name: str,
+    numpy: Any,
+    values: Any = real,
+    second: Any = None,
+    torch: Any = None,
+    extra: Any = (),
+    numbers: tuple[float, ...] = (2, 0.5, 3.0, 2, 0.5),
+    **fields: Any,
+) -> None:
+    """The row of a function of two tensors or a tensor and a number: of ``numbers``, three go right and two left."""
     function = getattr(tgl, name)
 
     def call(a: Any, b: Any = None, *, left: Any = None, right: Any = None) -> Any:
@@ -30,73 +42,132 @@ def _binary(name: str, numpy: Any, values: Any = real, second: Any = None, **fie
             return numpy(a, b)
         return numpy(a, a.dtype.type(right)) if left is None else numpy(a.dtype.type(left), a)
 
-    def torch(t: Any, a: Any, b: Any = None, *, left: Any = None, right: Any = None) -> Any:
-        peer = getattr(t, name)
+    def peer(t: Any, a: Any, b: Any = None, *, left: Any = None, right: Any = None) -> Any:
+        theirs = functools.partial(torch, t) if torch else getattr(t, name)
         if b is not None:
-            return peer(a, b)
+            return theirs(a, b)
         number = t.as_tensor(right if left is None else left, dtype=a.dtype)
-        return peer(a, number) if left is None else peer(number, a)
+        return theirs(a, number) if left is None else theirs(number, a)
 
-    samples = [sample(values(*s1), (second or values)(*s2)) for s1, s2 in PAIRS]
-    samples += [sample(values(2, 3), right=2), sample(values(3), right=0.5), sample(values(), right=3.0)]
-    samples += [sample((second or values)(2, 3), left=2), sample((second or values)(0), left=0.5)]
-    operation(name, call, reference, torch, samples, **fields)
+    second = second or values
+    samples = [sample(values(*s1), second(*s2)) for s1, s2 in PAIRS]
+    samples += [sample(values(*shape), right=n) for shape, n in zip(((2, 3), (3,), ()), numbers, strict=False)]
+    samples += [sample(second(*shape), left=n) for shape, n in zip(((2, 3), (0,)), numbers[3:], strict=True)]
+    operation(name, call, reference, peer, [*samples, *extra], **fields)
 
 
 # --- arithmetic -------------------------------------------------------------------------------------
 
 
-def _away(*shape: int) -> np.ndarray:
+def away(*shape: int) -> np.ndarray:
     """Denominators of both signs, not near 0."""
     x = positive(*shape)
     return np.where(np.arange(x.size).reshape(shape) % 2, -x, x)
 
 
-_binary("add", np.add, integers="same")
-_binary("subtract", np.subtract, integers="same")
-_binary("multiply", np.multiply, integers="same")
-_binary("divide", np.divide, second=_away, condition=4, integers="float32")
-_binary("pow", np.power, values=positive, covers=("pow", "power"), length=4, condition=20)
-_binary("maximum", np.maximum, integers="same")
-_binary("minimum", np.minimum, integers="same")
-_unary("negative", np.negative, integers="same")
+binary("add", np.add, integers="same")
+binary("subtract", np.subtract, integers="same")
+binary("multiply", np.multiply, integers="same")
+binary("divide", np.divide, second=away, condition=4, integers="float32")
+binary("pow", np.power, values=positive, covers=("pow", "power"), length=4, condition=20)
 
-# --- exponentials and activations -------------------------------------------------------------------
 
-_unary("exp", np.exp, length=4)
-_unary("expm1", np.expm1, length=4)
-_unary("log", np.log, positive, length=4)
-_unary("log1p", np.log1p, positive, length=4)
-_unary("sqrt", np.sqrt, positive)
-_unary("square", np.square, integers="same")
-_unary("sin", np.sin, length=4)
-_unary("cos", np.cos, length=4)
-_unary("tanh", np.tanh, length=4)
-_unary("abs", np.abs, integers="same")
-_unary("sign", np.sign, integers="same", flat=True)
-_EXTREME = [sample(np.array([-30.0, -9.0, 9.0, 30.0]), label="extreme")]
-_unary("sigmoid", lambda x: 1 / (1 + np.exp(-x)), length=4, extra=_EXTREME)
-_unary("relu", lambda x: np.maximum(x, 0), extra=_EXTREME)
-_unary(
-    "softplus",
-    lambda x: np.logaddexp(x, 0),
-    torch=lambda t, x: t.nn.functional.softplus(x, threshold=1e9),
-    extra=_EXTREME,
-    length=4,
+def _tenths(*shape: int) -> np.ndarray:
+    return np.round(real(*shape), 1)
+
+
+def _between(*shape: int) -> np.ndarray:
+    return _tenths(*shape) + 0.05  # so that no two operands come close to a tie
+
+
+_APART: dict[str, Any] = {"second": _between, "numbers": (3, 0.55, 3.05, -3, 0.5)}
+binary("maximum", np.maximum, _tenths, integers="same", **_APART)
+binary("minimum", np.minimum, _tenths, integers="same", **_APART)
+unary("negative", np.negative, integers="same")
+unary("positive", np.positive, integers="same")
+unary("reciprocal", np.reciprocal, away, condition=4)
+binary("hypot", np.hypot, length=2, integers="float32")
+
+# --- exponentials and powers ------------------------------------------------------------------------
+
+unary("exp", np.exp, length=4)
+unary("expm1", np.expm1, length=4)
+unary("log", np.log, positive, length=4)
+unary("exp2", np.exp2, length=4)
+unary("log1p", np.log1p, positive, length=4)
+unary("log2", np.log2, positive, length=4)
+unary("log10", np.log10, positive, length=4)
+binary("logaddexp", np.logaddexp, length=4, integers="float32")
+binary("logaddexp2", np.logaddexp2, length=4, integers="float32")
+unary("sqrt", np.sqrt, positive)
+unary("rsqrt", lambda x: 1 / np.sqrt(x), positive, length=2)
+unary("square", np.square, integers="same")
+unary("abs", np.abs, integers="same")
+unary("sign", np.sign, integers="same", flat=True)
+
+
+def _clear(*shape: int) -> np.ndarray:
+    """Numbers from (-2, 2), whose magnitudes leave out what is between 0.75 and 1.05."""
+    x = real(*shape, low=-1.4, high=1.4)
+    return np.where((np.abs(x) > 0.75) & (np.abs(x) < 1.05), 1.5 * x, x)
+
+
+def _low(*shape: int) -> np.ndarray:
+    return real(*shape, low=-1.0, high=-0.8)
+
+
+def _high(*shape: int) -> np.ndarray:
+    return real(*shape, low=0.8, high=1.0)
+
+
+def _torch_clip(t: Any, x: Any, low: Any, high: Any, min: Any, max: Any) -> Any:
+    if low is None:
+        return t.clip(x, min, max)
+    bounds = [t.as_tensor(bound, dtype=x.dtype) for bound in (low, max if high is None else high) if bound is not None]
+    return t.clip(*t.broadcast_tensors(x, *bounds))  # without which their gradient of a bound fails
+
+
+binary("copysign", np.copysign, integers="float32", differentiable=(0,))
+operation(
+    "heaviside",
+    lambda y, x: tgl.heaviside(x, y),
+    lambda y, x: np.heaviside(x, y),
+    lambda t, y, x: t.where(x == 0, y, (x > 0).to(x.dtype)),  # their own has no derivative
+    [*(sample(real(*s1), real(*s2)) for s1, s2 in PAIRS), sample(real(3), np.array([0.0, -1.0, 1.0]), label="zero")],
+    differentiable=(0,),
+    integers="float32",
 )
 operation(
     "clip",
     tgl.clip,
-    lambda x, min=None, max=None: np.clip(x, min, max),
-    lambda t, x, min=None, max=None: t.clip(x, min, max),
+    lambda x, low=None, high=None, min=None, max=None: np.clip(
+        x, min if low is None else low, max if high is None else high
+    ),
+    lambda t, x, low=None, high=None, min=None, max=None: _torch_clip(t, x, low, high, min, max),
     [
-        *(sample(real(*shape), min=-0.75, max=0.75) for shape in SHAPES),
-        *(sample(real(2, 3), min=0.1), sample(real(2, 3), max=0.1), sample(real(4), min=-1, max=1)),
+        *(sample(_clear(*shape), min=-0.9, max=0.9) for shape in SHAPES),
+        *(sample(_clear(2, 3), min=0.9), sample(_clear(2, 3), max=0.9), sample(real(4), min=-1, max=1)),
+        *(sample(_clear(*s1), _low(*s2)) for s1, s2 in PAIRS),
+        sample(_clear(2, 3), _low(3), _high(2, 1)),
+        sample(_clear(3), _low(1), max=0.9),
+        sample(_clear(3, 1), _high(1), _low(3)),
+        sample(_clear(), _low(2, 2), _high(2)),
     ],
 )
+operation(
+    "lerp",
+    tgl.lerp,
+    lambda a, b, w=0.25: a * (1 - w) + b * w,
+    lambda t, a, b, w=0.25: t.lerp(*t.broadcast_tensors(a, b), w),
+    [
+        *(sample(real(*s1), real(*s2), real(*s2)) for s1, s2 in PAIRS),
+        sample(real(3), real(2, 1), positive(2, 3)),
+    ],
+    covers=("add", "multiply", "subtract"),
+    length=4,
+)
 
-
-# --- choices and comparisons ------------------------------------------------------------------------
+# --- choices ----------------------------------------------------------------------------------------
 
 
 def _mask(*shape: int) -> np.ndarray:
@@ -128,33 +199,18 @@ operation(
     ],
 )
 
-
-def _comparison(name: str, numpy: Any, torch: str) -> None:
-    ties = np.array([1.0, 2.0, -0.5, 0.0])
-    samples = [sample(real(*s1), real(*s2)) for s1, s2 in PAIRS]
-    samples.append(sample(ties, ties[::-1].copy() * [1, 1, 1, 0], label="ties"))
-    operation(
-        name,
-        getattr(tgl, name),
-        numpy,
-        lambda t, a, b: getattr(t, torch)(a, b),
-        samples,
-        differentiable=(),
-        returns=("bool",),
-        integers="bool",
-    )
-
-
-_comparison("equal", np.equal, "eq")
-_comparison("not_equal", np.not_equal, "ne")
-_comparison("less", np.less, "lt")
-_comparison("less_equal", np.less_equal, "le")
-_comparison("greater", np.greater, "gt")
-_comparison("greater_equal", np.greater_equal, "ge")
-_comparison("logical_and", np.logical_and, "logical_and")
-_comparison("logical_or", np.logical_or, "logical_or")
-_PREDICATE: dict[str, Any] = {"differentiable": (), "returns": ("bool",), "integers": "bool"}
-_SPECIAL = [sample(np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0]), label="special")]
-_unary("logical_not", np.logical_not, extra=_SPECIAL, **_PREDICATE)
-_unary("isfinite", np.isfinite, extra=_SPECIAL, **_PREDICATE)
-_unary("isnan", np.isnan, extra=_SPECIAL, **_PREDICATE)
+_SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.5, -2.0])
+operation(
+    "nan_to_num",
+    tgl.nan_to_num,
+    lambda x, **options: np.nan_to_num(x, **options),
+    lambda t, x, **options: t.nan_to_num(x, **options),
+    [
+        *(sample(real(*shape)) for shape in SHAPES),
+        sample(_SPECIAL, nan=1.5, posinf=9.0, neginf=-9.0),
+        sample(_SPECIAL, posinf=1, neginf=0),
+    ],
+    covers=("where",),
+    differences=False,
+    integers="same",
+)

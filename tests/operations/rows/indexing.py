@@ -185,23 +185,3 @@ operation(
     length=4,
     integers="same",
 )
-
-
-def _top(x: Any, k: int, axis: int = -1, largest: bool = True) -> Any:
-    order = np.argsort(-x if largest else x, axis=axis, kind="stable")
-    indices = np.take(order, range(k), axis=axis)
-    return np.take_along_axis(x, indices, axis), indices
-
-
-operation(
-    "topk",
-    tgl.topk,
-    _top,
-    lambda t, x, k, axis=-1, largest=True: tuple(t.topk(x, k, axis, largest, True)),
-    [
-        *(sample(real(5), k=2), sample(real(5), k=5), sample(real(4), k=0), sample(real(2, 5), k=3, largest=False)),
-        *(sample(real(4, 2), k=2, axis=0), sample(real(2, 3, 2), k=1, axis=-2), sample(real(0, 3), k=2)),
-        sample(real(1), k=1),
-    ],
-    returns=("same", "int64"),
-)

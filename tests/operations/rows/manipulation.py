@@ -1,4 +1,4 @@
-"""Operations that move elements, and those that make arrays from nothing."""
+"""Operations that move elements."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ operation(
         *(sample(real(), shape=(1, 1)), sample(real(6), shape=(2, 3)), sample(real(2, 3), shape=(3, -1))),
         *(sample(real(2, 3), shape=-1), sample(real(0, 3), shape=(3, 0)), sample(real(1, 1), shape=())),
     ],
+    integers="same",
+)
+operation(
+    "Tensor.reshape",
+    lambda x, shape, copy: tgl.reshape(x, shape, copy=copy),
+    lambda x, shape, copy: x.reshape(shape),
+    lambda t, x, shape, copy: x.reshape(shape),
+    [
+        *(sample(real(2, 3), shape=(6,), copy=True), sample(real(), shape=(1,), copy=None)),
+        *(sample(real(0, 3), shape=(3, 0), copy=True), sample(real(1), shape=(), copy=True)),
+    ],
+    covers=("reshape", "clone"),
     integers="same",
 )
 operation(
@@ -111,64 +123,6 @@ operation(
 )
 
 
-def _concat(f: Any) -> Any:
-    return lambda *xs, axis=0: f(xs, axis)
-
-
-operation(
-    "concat",
-    _concat(tgl.concat),
-    _concat(np.concatenate),
-    lambda t, *xs, axis=0: t.cat([x.reshape(-1) for x in xs] if axis is None else xs, axis or 0),
-    [
-        *(sample(real(2), real(3)), sample(real(2, 1), real(2, 3), axis=1), sample(real(2, 3), real(0, 3))),
-        *(sample(real(2, 3), real(2, 1), axis=-1), sample(real(4)), sample(real(1), real(1), real(1))),
-        sample(real(2, 2), real(3), axis=None),
-    ],
-    integers="same",
-)
-operation(
-    "stack",
-    _concat(tgl.stack),
-    _concat(np.stack),
-    lambda t, *xs, axis=0: t.stack(xs, axis),
-    [
-        *(sample(real(), real()), sample(real(2), real(2), axis=1), sample(real(2, 3), real(2, 3), axis=-1)),
-        *(sample(real(0), real(0)), sample(real(3))),
-    ],
-    covers=("concat", "expand_dims"),
-    integers="same",
-)
-
-
-def _torch_pad(t: Any, x: Any, pad_width: Any, value: float = 0.0) -> Any:
-    widths = ((pad_width, pad_width),) * x.ndim if isinstance(pad_width, int) else pad_width
-    return t.nn.functional.pad(x, [n for pair in reversed(widths) for n in pair], value=value)
-
-
-operation(
-    "pad",
-    tgl.pad,
-    lambda x, pad_width, value=0.0: np.pad(x, pad_width, constant_values=value) if x.ndim else x,
-    _torch_pad,
-    [
-        *(sample(real(3), pad_width=((1, 2),)), sample(real(2, 3), pad_width=((0, 1), (2, 0)), value=1.5)),
-        *(sample(real(2, 3), pad_width=1), sample(real(0, 2), pad_width=((1, 0), (0, 0)))),
-        *(sample(real(2), pad_width=((0, 0),)), sample(real(1), pad_width=2), sample(real(), pad_width=())),
-    ],
-    integers="same",
-)
-operation(
-    "tril",
-    tgl.tril,
-    np.tril,
-    lambda t, x, k=0: t.tril(x, k),
-    [
-        *(sample(real(3, 3)), sample(real(2, 4), k=1), sample(real(4, 2), k=-1), sample(real(2, 3, 3))),
-        *(sample(real(0, 3)), sample(real(2, 2), k=-5), sample(real(1, 1))),
-    ],
-    integers="same",
-)
 operation(
     "astype",
     lambda x, dtype: tgl.astype(x, dtype),
@@ -179,69 +133,6 @@ operation(
     differences=False,
 )
 
-# --- from nothing -----------------------------------------------------------------------------------
-
-_NOTHING: dict[str, Any] = {"differentiable": (), "covers": (), "returns": ("option",)}
-for _name in ("zeros", "ones"):
-    operation(
-        _name,
-        getattr(tgl, _name),
-        getattr(np, _name),
-        lambda t, shape, dtype, name=_name: getattr(t, name)(shape, dtype=getattr(t, dtype)),
-        [sample(shape=shape, dtype=dtype) for shape in ((), (0,), (2, 3)) for dtype in ("float32", "int64", "bool")],
-        **_NOTHING,
-    )
-    operation(
-        f"{_name}_like",
-        getattr(tgl, f"{_name}_like"),
-        getattr(np, f"{_name}_like"),
-        _like(f"{_name}_like"),
-        [sample(real(*shape)) for shape in SHAPES],
-        **{**_NOTHING, "returns": ("same",)},
-        integers="same",
-    )
-operation(
-    "full",
-    tgl.full,
-    np.full,
-    lambda t, shape, fill_value, dtype: t.full(shape, fill_value, dtype=getattr(t, dtype)),
-    [
-        *(sample(shape=(2, 3), fill_value=7, dtype="int64"), sample(shape=(), fill_value=0.5, dtype="float32")),
-        sample(shape=(0,), fill_value=True, dtype="bool"),
-    ],
-    **_NOTHING,
-)
-operation(
-    "arange",
-    lambda *, bounds, dtype: tgl.arange(*bounds, dtype=dtype),
-    lambda *, bounds, dtype: np.arange(*bounds).astype(dtype),
-    lambda t, *, bounds, dtype: t.arange(*bounds, dtype=getattr(t, dtype)),
-    [
-        *(sample(bounds=(4,), dtype="int64"), sample(bounds=(2, 8, 3), dtype="float32")),
-        *(sample(bounds=(5, 0, -2), dtype="int32"), sample(bounds=(0,), dtype="int64")),
-        sample(bounds=(1.0, 2.0, 0.25), dtype="float64"),
-    ],
-    **_NOTHING,
-)
-operation(
-    "eye",
-    lambda *, size, dtype: tgl.eye(*size, dtype=dtype),
-    lambda *, size, dtype: np.eye(*size, dtype=dtype),
-    lambda t, *, size, dtype: t.eye(*size, dtype=getattr(t, dtype)),
-    [sample(size=size, dtype=dtype) for size in ((3,), (2, 3), (0,)) for dtype in ("float32", "int64")],
-    **_NOTHING,
-)
-operation(
-    "asarray",
-    lambda *, obj, dtype=None: tgl.asarray(obj, dtype=dtype),
-    lambda *, obj, dtype=None: np.asarray(obj, dtype or ("float32" if np.asarray(obj).dtype.kind == "f" else None)),
-    lambda t, *, obj, dtype=None: t.tensor(obj, dtype=dtype and getattr(t, dtype)),
-    [
-        *(sample(obj=1.5), sample(obj=[[1, 2], [3, 4]]), sample(obj=[True, False]), sample(obj=[])),
-        sample(obj=[1.5, 2.5], dtype="float64"),
-    ],
-    **_NOTHING,
-)
 # ``x.clone()`` is a method with a row of its own.
 operation(
     "Tensor.clone",
@@ -250,5 +141,77 @@ operation(
     lambda t, x: x.clone(),
     [sample(real(*shape)) for shape in SHAPES],
     covers=("clone",),
+    integers="same",
+)
+# A cast to the dtype that is there already gives a new tensor on the same memory.
+operation(
+    "Tensor.astype",
+    lambda x: x.astype(x.dtype),
+    np.copy,
+    lambda t, x: x.clone(),
+    [sample(real(*shape)) for shape in SHAPES],
+    covers=("reshape",),
+    integers="same",
+)
+operation(
+    "moveaxis",
+    lambda x, source, destination: tgl.moveaxis(x, source, destination),
+    np.moveaxis,
+    lambda t, x, source, destination: t.movedim(x, source, destination),
+    [
+        *(sample(real(2, 3, 4), source=0, destination=-1), sample(real(2, 3, 4), source=(0, -1), destination=(1, 0))),
+        *(sample(real(0, 2), source=1, destination=0), sample(real(1), source=0, destination=0)),
+        *(sample(real(2, 3), source=(), destination=()), sample(real(), source=(), destination=())),
+    ],
+    covers=("permute_dims",),
+    integers="same",
+)
+operation(
+    "swapaxes",
+    tgl.swapaxes,
+    np.swapaxes,
+    lambda t, x, axis1, axis2: t.swapaxes(x, axis1, axis2),
+    [
+        *(sample(real(2, 3, 4), axis1=0, axis2=2), sample(real(2, 3), axis1=-1, axis2=-2)),
+        *(sample(real(0, 2), axis1=0, axis2=1), sample(real(1), axis1=0, axis2=-1)),
+    ],
+    covers=("permute_dims",),
+    integers="same",
+)
+operation(
+    "unflatten",
+    tgl.unflatten,
+    lambda x, axis, sizes: x.reshape(*x.shape[: axis % x.ndim], *sizes, *x.shape[axis % x.ndim + 1 :]),
+    lambda t, x, axis, sizes: t.unflatten(x, axis, sizes),
+    [
+        *(sample(real(2, 6), axis=1, sizes=(2, -1)), sample(real(4), axis=-1, sizes=(2, 2, 1))),
+        *(sample(real(0, 3), axis=1, sizes=(3, 1)), sample(real(1), axis=0, sizes=(1, 1))),
+    ],
+    covers=("reshape",),
+    integers="same",
+)
+operation(
+    "roll",
+    tgl.roll,
+    np.roll,
+    lambda t, x, shift, axis=None: t.roll(x, shift, axis),
+    [
+        *(sample(real(4), shift=1), sample(real(2, 3), shift=-2), sample(real(2, 3), shift=5, axis=-1)),
+        *(sample(real(2, 3), shift=(1, 2), axis=(0, 1)), sample(real(3, 2), shift=(1, 1), axis=(0, 0))),
+        *(sample(real(0, 2), shift=1, axis=1), sample(real(0), shift=2), sample(real(1), shift=1)),
+        sample(real(3), shift=0, axis=0),
+    ],
+    integers="same",
+)
+operation(
+    "rot90",
+    tgl.rot90,
+    np.rot90,
+    lambda t, x, k=1, axes=(0, 1): t.rot90(x, k, axes),
+    [
+        *(sample(real(2, 3)), sample(real(2, 3), k=2), sample(real(2, 3), k=-1), sample(real(2, 3), k=4)),
+        *(sample(real(2, 3, 2), axes=(2, 0)), sample(real(0, 2)), sample(real(1, 1), k=3)),
+    ],
+    covers=("flip",),
     integers="same",
 )

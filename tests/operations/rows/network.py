@@ -30,6 +30,17 @@ operation(
     integers="float32",
 )
 operation(
+    "softmin",
+    tgl.softmin,
+    lambda x, axis=-1: _softmax(-x, axis),
+    lambda t, x, axis=-1: t.nn.functional.softmin(x, axis),
+    _CLASSES,
+    covers=("softmax",),
+    length=None,
+    condition=4,
+    integers="float32",
+)
+operation(
     "log_softmax",
     tgl.log_softmax,
     lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),

@@ -1,4 +1,4 @@
-"""Reductions and running sums: every form of ``axis``, with and without ``keepdims``."""
+"""Reductions: every form of ``axis``, with and without ``keepdims``."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ def _torch(name: str) -> Any:
         return getattr(t, name)(x, dim=axis, keepdim=keepdims, **options)
 
     return call
+
+
+def _products(t: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """One axis at a time, which is all that PyTorch's prod takes."""
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    for a in sorted((a % x.ndim for a in axes), reverse=True):
+        x = t.prod(x, dim=a, keepdim=keepdims)
+    return x
 
 
 def _any_all(name: str) -> Any:
@@ -70,16 +78,37 @@ operation(
     condition=4,
     integers="float32",
 )
+for _name in ("var", "std"):
+    operation(
+        _name,
+        getattr(tgl, _name),
+        lambda x, correction=0.0, name=_name, **options: getattr(np, name)(x, ddof=correction, **options),
+        lambda t, x, correction=0.0, name=_name, **options: _torch(name)(t, x, correction=correction, **options),
+        [
+            *_samples(_AXES[2:-1]),
+            *(sample(real(5), correction=1), sample(real(2, 3), axis=-1, correction=1), sample(real())),
+            *(sample(real(5), correction=1.5), sample(real(2, 3), axis=0, correction=-1, keepdims=True)),
+            *(sample(real(1)), sample(real(1, 2), axis=0, keepdims=True)),
+        ],
+        length=None,
+        condition=16,
+        integers="float32",
+    )
 operation(
-    "var",
-    tgl.var,
-    lambda x, correction=0.0, **options: np.var(x, ddof=correction, **options),
-    lambda t, x, correction=0.0, **options: _torch("var")(t, x, correction=correction, **options),
-    [*_samples(_AXES[2:-1]), sample(real(5), correction=1), sample(real(2, 3), axis=-1, correction=1), sample(real())],
-    covers=("mean", "sum"),
+    "prod",
+    tgl.prod,
+    np.prod,
+    _products,
+    [
+        *_samples(_AXES + _EMPTY),
+        *(sample(np.array(v), label=f"zeros: {v}") for v in ([1.5, 0.0, -2.0], [0.0, 2.0, 0.0], [0.0] * 3)),
+        sample(np.array([[0.0, 1.5, 2.0], [-2.0, 0.5, 0.0]]), axis=0, label="zeros in columns"),
+        sample(np.array([[[0.0, 1.5], [2.0, 0.0]], [[-2.0, 0.5], [0.5, 1.5]]]), axis=(0, 2), label="zeros, two axes"),
+        sample(real(7), label="an odd number"),
+    ],
     length=None,
-    condition=4,
-    integers="float32",
+    condition=64,
+    integers="int64",
 )
 for _name in ("any", "all"):
     operation(
@@ -111,68 +140,18 @@ for _name in ("argmax", "argmin"):
         integers="int64",
     )
 
-# --- scans ------------------------------------------------------------------------------------------
-
-_LINES = [
-    *(sample(real(5)), sample(real(1)), sample(real(0)), sample(real(2, 3), axis=0)),
-    *(sample(real(2, 3), axis=-1), sample(real(2, 3, 2), axis=1), sample(real(2, 0), axis=0)),
-]
 operation(
-    "cumulative_sum",
-    tgl.cumulative_sum,
-    lambda x, axis=0: np.cumsum(x, axis),
-    lambda t, x, axis=0: t.cumsum(x, axis),
-    _LINES,
-    length=None,
-    condition=2,
-    integers="int64",
-)
-operation(
-    "cumulative_prod",
-    tgl.cumulative_prod,
-    lambda x, axis=0: np.cumprod(x, axis),
-    lambda t, x, axis=0: t.cumprod(x, axis),
+    "count_nonzero",
+    tgl.count_nonzero,
+    lambda x, axis=None, keepdims=False: np.sum(x != 0, axis, keepdims=keepdims),
+    lambda t, x, axis=None, keepdims=False: _torch("sum")(t, (x != 0).long(), axis, keepdims),
     [
-        *_LINES,
-        sample(np.array([1.5, 0.0, -2.0, 0.5]), label="one zero"),
-        sample(np.array([0.0, 0.0, 2.0, 0.5]), label="two zeros"),
-        sample(np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]]), axis=0, label="zeros in columns"),
+        *_samples(_AXES + _EMPTY),
+        *(sample(np.array([[0.0, 0.0], [0.0, 1.0], [1.0, np.nan]]), axis=axis) for axis in (None, 0, 1)),
     ],
-    length=None,
-    condition=16,
+    differentiable=(),
+    returns=("int64",),
     integers="int64",
-)
-
-
-def _scan(stack: Any) -> Any:
-    """The recurrence written out, step by step."""
-
-    def scan(a: Any, b: Any, axis: int = -1, reverse: bool = False) -> Any:
-        n = b.shape[axis]
-        if n == 0:
-            return b + 0 * a
-        steps: list[Any] = [None] * n
-        before = None
-        for t in reversed(range(n)) if reverse else range(n):
-            at = (slice(None),) * (axis % b.ndim) + (t,)
-            before = steps[t] = b[at] if before is None else a[at] * before + b[at]
-        return stack(steps, axis)
-
-    return scan
-
-
-operation(
-    "linear_scan",
-    tgl.linear_scan,
-    _scan(np.stack),
-    lambda t, a, b, **options: _scan(t.stack)(a, b, **options),
-    [
-        *(sample(real(5), real(5)), sample(real(5), real(5), reverse=True), sample(real(1), real(1))),
-        *(sample(real(0), real(0)), sample(real(3, 2), real(3, 2), axis=0)),
-        sample(real(2, 3, 2), real(2, 3, 2), axis=-2, reverse=True),
-    ],
-    length=None,
-    condition=16,
 )
 operation(
     "sum_to",

@@ -6,6 +6,8 @@ branch that is not chosen, the argument is replaced *before* the function, or 0 
 
 from __future__ import annotations
 
+import math
+
 from tinygrad_lite.autograd.rows import Rule, diagonal, row
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -25,6 +27,27 @@ DIVIDE = row(
     x2=diagonal(lambda xp, g, x2, ans: -g * (ans / x2)),
 )
 NEGATIVE = row("negative", "x", x=diagonal(lambda xp, g: -g))
+POSITIVE = row("positive", "x", x=diagonal(lambda xp, g: g))
+RECIPROCAL = row("reciprocal", "x", x=diagonal(lambda xp, g, ans: -g * (ans * ans)))
+# Whole quotients are constant between their jumps, so that a remainder x1 - x2 q has the slopes 1 and -q.
+FLOOR_DIVIDE = row(
+    "floor_divide",
+    "x1 x2",
+    x1=diagonal(lambda xp, g: xp.zeros_like(g)),
+    x2=diagonal(lambda xp, g: xp.zeros_like(g)),
+)
+REMAINDER = row(
+    "remainder",
+    "x1 x2",
+    x1=diagonal(lambda xp, g: g),
+    x2=diagonal(lambda xp, g, x1, x2: -g * xp.floor_divide(x1, x2)),
+)
+FMOD = row(
+    "fmod",
+    "x1 x2",
+    x1=diagonal(lambda xp, g: g),
+    x2=diagonal(lambda xp, g, x1, x2: -g * xp.trunc(x1 / x2)),
+)
 
 
 def _pow_base(xp, g, x1, x2):
@@ -48,40 +71,64 @@ POWER = row(
     x=diagonal(lambda xp, g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else xp.zeros_like(g)),
 )
 
-# --- exponentials, powers, hyperbolic ---------------------------------------------------------------
+# --- exponentials and powers ------------------------------------------------------------------------
+
+_LOG_2, _LOG_10 = math.log(2), math.log(10)
 
 EXP = row("exp", "x", x=diagonal(lambda xp, g, ans: g * ans))
+EXP2 = row("exp2", "x", x=diagonal(lambda xp, g, ans: g * (_LOG_2 * ans)))
 EXPM1 = row("expm1", "x", x=diagonal(lambda xp, g, ans: g * (ans + 1)))
 LOG = row("log", "x", x=diagonal(lambda xp, g, x: g / x))
 LOG1P = row("log1p", "x", x=diagonal(lambda xp, g, x: g / (x + 1)))
-SQRT = row("sqrt", "x", x=diagonal(lambda xp, g, ans: g / (2 * ans)))
-SQUARE = row("square", "x", x=diagonal(lambda xp, g, x: g * (2 * x)))
-TANH = row("tanh", "x", x=diagonal(lambda xp, g, ans: g - g * (ans * ans)))
-SIN = row("sin", "x", x=diagonal(lambda xp, g, x: g * xp.cos(x)))
-COS = row("cos", "x", x=diagonal(lambda xp, g, x: g * -xp.sin(x)))
-
-# --- activations ------------------------------------------------------------------------------------
-
-SIGMOID = row("sigmoid", "x", x=diagonal(lambda xp, g, ans: g * (ans * (1 - ans))))
-# "not positive" is written as <= so that a NaN passes its gradient on, as it does in PyTorch.
-RELU = row(
-    "relu",
-    "x",
-    lambda xp, x: xp.maximum(x, 0.0),
-    x=diagonal(lambda xp, g, ans: xp.where(ans <= 0, 0.0, g)),
+LOG2 = row("log2", "x", x=diagonal(lambda xp, g, x: g / (_LOG_2 * x)))
+LOG10 = row("log10", "x", x=diagonal(lambda xp, g, x: g / (_LOG_10 * x)))
+LOGADDEXP = row(
+    "logaddexp",
+    "x1 x2",
+    x1=diagonal(lambda xp, g, x1, x2: g * xp.sigmoid(x1 - x2)),
+    x2=diagonal(lambda xp, g, x1, x2: g * xp.sigmoid(x2 - x1)),
 )
-# log(1 + e^x) = max(x, 0) + log1p(e^-|x|): nothing overflows.
-SOFTPLUS = row(
-    "softplus",
+LOGADDEXP2 = row(
+    "logaddexp2",
+    "x1 x2",
+    x1=diagonal(lambda xp, g, x1, x2: g * xp.sigmoid(_LOG_2 * (x1 - x2))),
+    x2=diagonal(lambda xp, g, x1, x2: g * xp.sigmoid(_LOG_2 * (x2 - x1))),
+)
+SQRT = row("sqrt", "x", x=diagonal(lambda xp, g, ans: g / (2 * ans)))
+RSQRT = row(
+    "rsqrt",
     "x",
-    lambda xp, x: xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.abs(x))),
-    x=diagonal(lambda xp, g, x: g * xp.sigmoid(x)),
+    lambda xp, x: xp.reciprocal(xp.sqrt(x)),
+    x=diagonal(lambda xp, g, ans: g * (-0.5 * (ans * ans * ans))),
+)
+SQUARE = row("square", "x", x=diagonal(lambda xp, g, x: g * (2 * x)))
+HYPOT = row(
+    "hypot",
+    "x1 x2",
+    x1=diagonal(lambda xp, g, x1, ans: g * (x1 / ans)),
+    x2=diagonal(lambda xp, g, x2, ans: g * (x2 / ans)),
 )
 
 # --- kinks: a tie shares the gradient, a flat point has none ------------------------------------------
 
 ABS = row("abs", "x", x=diagonal(lambda xp, g, x: g * xp.sign(x)))
 SIGN = row("sign", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+FLOOR = row("floor", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+CEIL = row("ceil", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+TRUNC = row("trunc", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+ROUND = row("round", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+HEAVISIDE = row(
+    "heaviside",
+    "x1 x2",
+    x1=diagonal(lambda xp, g: xp.zeros_like(g)),
+    x2=diagonal(lambda xp, g, x1: xp.where(x1 == 0, g, 0.0)),
+)
+COPYSIGN = row(
+    "copysign",
+    "x1 x2",
+    x1=diagonal(lambda xp, g, x1, ans: g * (xp.sign(x1) * xp.sign(ans))),
+    x2=diagonal(lambda xp, g: xp.zeros_like(g)),
+)
 MAXIMUM = row(
     "maximum",
     "x1 x2",
@@ -94,12 +141,14 @@ MINIMUM = row(
     x1=diagonal(lambda xp, g, x1, x2: xp.where(x1 == x2, g * 0.5, xp.where(x1 > x2, 0.0, g))),
     x2=diagonal(lambda xp, g, x1, x2: xp.where(x1 == x2, g * 0.5, xp.where(x2 > x1, 0.0, g))),
 )
-# The bounds belong to the interval: at a bound the gradient is 1.
+# The bounds belong to the interval: at a bound the gradient goes to x. Where min > max the result is max.
 CLIP = row(
     "clip",
-    "x | min max",
+    "x min max",
     lambda xp, x, min, max: xp.clip(x, min, max),
     x=diagonal(lambda xp, g, x, min, max: xp.where(_inside(xp, x, min, max), g, 0.0)),
+    min=diagonal(lambda xp, g, x, min, max: xp.where(_below(xp, x, min, max), g, 0.0)),
+    max=diagonal(lambda xp, g, x, min, max: xp.where(_above(xp, x, min, max), g, 0.0)),
 )
 WHERE = row(
     "where",
@@ -113,6 +162,21 @@ def _inside(xp, x, min, max):
     if min is None:
         return x <= max
     return x >= min if max is None else xp.logical_and(x >= min, x <= max)
+
+
+def _below(xp, x, min, max):
+    return x < min if max is None else xp.logical_and(x < min, min < max)
+
+
+def _above(xp, x, min, max):
+    return x > max if min is None else xp.logical_or(x > max, max < min)
+
+
+# --- complex numbers: a real one is its own real part -------------------------------------------------
+
+REAL = row("real", "x", x=diagonal(lambda xp, g: g))
+IMAG = row("imag", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
+CONJ = row("conj", "x", x=diagonal(lambda xp, g: g))
 
 
 # --- change of dtype ----------------------------------------------------------------------------------

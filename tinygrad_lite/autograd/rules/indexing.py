@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.autograd.rows import Rule, row
+from tinygrad_lite.autograd.rows import Joint, Rule, row
 
 GETITEM = row(
     "getitem",
@@ -59,6 +59,14 @@ SETITEM = row(
     ),
 )
 
+TAKE = row(
+    "take",
+    "x indices | axis",
+    x=Rule(
+        lambda xp, g, indices, axis, x_shape: xp.add_at(g, (slice(None),) * axis + (indices,), x_shape),
+        lambda xp, dx, indices, axis: xp.take(dx, indices, axis),
+    ),
+)
 TAKE_ALONG_AXIS = row(
     "take_along_axis",
     "x indices | axis",
@@ -67,20 +75,62 @@ TAKE_ALONG_AXIS = row(
         lambda xp, dx, indices, axis: xp.take_along_axis(dx, indices, axis),
     ),
 )
+
+
+def _read(xp: Any, x: Any, indices: Any, axis: int) -> Any:
+    """What stands at ``indices``, which may be smaller than x on the other axes."""
+    lines = zip(x.shape, indices.shape, strict=True)
+    if any(m != n for k, (n, m) in enumerate(lines) if k != axis):
+        x = x[tuple(slice(None) if k == axis else slice(0, m) for k, m in enumerate(indices.shape))]
+    return xp.take_along_axis(x, indices, axis)
+
+
 # Zeros of ``shape`` with the values of x added at ``indices`` along ``axis``.
 ADD_ALONG_AXIS = row(
     "add_along_axis",
     "x indices | shape axis",
     x=Rule(
-        lambda xp, g, indices, axis: xp.take_along_axis(g, indices, axis),
+        lambda xp, g, indices, axis: _read(xp, g, indices, axis),
         lambda xp, dx, indices, shape, axis: xp.add_along_axis(dx, indices, shape, axis),
     ),
 )
-TOPK = row(
-    "topk",
-    "x | k axis largest -> values indices",
-    x=Rule(
-        lambda xp, g, indices, axis, x_shape: xp.add_along_axis(g[0], indices, x_shape, axis),
-        lambda xp, dx, indices, axis: (xp.take_along_axis(dx, indices, axis), None),
-    ),
+
+
+# --- extrema at places that repeat ------------------------------------------------------------------------
+
+
+def _shares(xp: Any, x: Any, src: Any, indices: Any, ans: Any, axis: int, include_self: bool) -> tuple[Any, Any, Any]:
+    """Where x and src are the extremum, as ones and zeros, and how many of them there are for each element."""
+    own = xp.astype(xp.equal(x, ans), ans.dtype)
+    if not include_self:  # only an element that no index names keeps its own value
+        ones = xp.zeros_like(src) + 1
+        own = own * xp.astype(xp.equal(xp.add_along_axis(ones, indices, x.shape, axis), 0), ans.dtype)
+    written = xp.astype(xp.equal(src, _read(xp, ans, indices, axis)), ans.dtype)
+    return own, written, own + xp.add_along_axis(written, indices, x.shape, axis)
+
+
+def _extremum_vjp(
+    xp: Any, g: Any, needs: Any, x: Any, src: Any, indices: Any, ans: Any, axis: int, include_self: bool
+) -> list[Any]:
+    own, written, count = _shares(xp, x, src, indices, ans, axis, include_self)
+    share = g / count
+    read = _read(xp, share, indices, axis) if needs[1] else None
+    return [share * own if needs[0] else None, read * written if needs[1] else None, None]
+
+
+def _extremum_jvp(
+    xp: Any, tangents: Any, x: Any, src: Any, indices: Any, ans: Any, axis: int, include_self: bool
+) -> Any:
+    own, written, count = _shares(xp, x, src, indices, ans, axis, include_self)
+    dx, dsrc, _ = tangents
+    moved = None if dsrc is None else xp.add_along_axis(dsrc * written, indices, x.shape, axis)
+    total = moved if dx is None else dx * own if moved is None else dx * own + moved
+    return total / count
+
+
+# Equal extrema share the gradient evenly.
+SCATTER_EXTREMUM = row(
+    "scatter_extremum",
+    "x src indices | axis largest include_self",
+    joint=Joint(_extremum_vjp, _extremum_jvp),
 )

@@ -1,4 +1,4 @@
-"""Sums, means, extrema and scans along axes. ``axis`` is always a tuple of non-negative ints here."""
+"""Sums, products, moments and extrema along axes. ``axis`` is always a tuple of non-negative ints here."""
 
 from __future__ import annotations
 
@@ -51,14 +51,6 @@ SUM_TO = row(
         lambda xp, dx, shape: xp.sum_to(dx, shape),
     ),
 )
-CUMULATIVE_SUM = row(
-    "cumulative_sum",
-    "x | axis",
-    x=Rule(
-        lambda xp, g, axis: xp.flip(xp.cumulative_sum(xp.flip(g, (axis,)), axis), (axis,)),
-        lambda xp, dx, axis: xp.cumulative_sum(dx, axis),
-    ),
-)
 
 # --- extrema: ties share the gradient evenly ----------------------------------------------------------
 
@@ -76,6 +68,106 @@ def _extremum_jvp(xp, dx, x, ans, axis, keepdims):
 
 MAX = row("max", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
 MIN = row("min", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
+
+# --- moments ------------------------------------------------------------------------------------------
+
+
+def _slope(count: int, correction: float) -> float:
+    """2 / (n - correction), the factor in the derivative of the variance; of no degrees of freedom, inf."""
+    return 2 / (count - correction) if count != correction else float("inf")
+
+
+def _var_vjp(xp, g, x, axis, keepdims, correction):
+    slope = _slope(_count(x.shape, axis), correction)
+    return restore(xp, g * slope, axis, keepdims) * (x - xp.mean(x, axis, True))
+
+
+def _var_jvp(xp, dx, x, axis, keepdims, correction):
+    slope = _slope(_count(x.shape, axis), correction)
+    return xp.sum(dx * (x - xp.mean(x, axis, True)), axis, keepdims) * slope
+
+
+VAR = row("var", "x | axis keepdims correction", x=Rule(_var_vjp, _var_jvp))
+
+
+def _over_std(xp, g, ans):
+    """g / (2 std), the derivative of the root, and 0 where all values are equal: there PyTorch takes it for 0."""
+    flat = ans == 0
+    return xp.where(flat, 0.0, g / xp.where(flat, 1.0, ans)) * 0.5
+
+
+# Not sqrt(var(x)): at equal values the root's derivative is infinite and makes NaN of the variance's, which is 0.
+STD = row(
+    "std",
+    "x | axis keepdims correction",
+    lambda xp, x, axis, keepdims, correction: xp.sqrt(xp.var(x, axis, keepdims, correction)),
+    x=Rule(
+        lambda xp, g, x, ans, axis, keepdims, correction: _var_vjp(
+            xp, _over_std(xp, g, ans), x, axis, keepdims, correction
+        ),
+        lambda xp, dx, x, ans, axis, keepdims, correction: _over_std(
+            xp, _var_jvp(xp, dx, x, axis, keepdims, correction), ans
+        ),
+    ),
+)
+
+# --- products -------------------------------------------------------------------------------------------
+
+# d prod / dx_i is the product of all others. Dividing the product by x_i would fail at zeros. Multiplying in pairs, the
+# pairs in pairs and so on makes a tree; on the way back down, the others of a node are those of its parent times its
+# sibling. That is about five multiplications per element, in log2(n) steps over arrays, and exact at zeros in
+# every order, because multiply's own rule is.
+
+
+def _as_lines(shape, axis):
+    """How the reduced axes become one: an order of all axes, the shape in that order, and the place of the one."""
+    first = min(axis, default=0)
+    if axis != tuple(range(first, first + len(axis))):  # not side by side
+        first = 0
+    others = [i for i in range(len(shape)) if i not in axis]
+    order = (*others[:first], *axis, *others[first:])
+    before, after = [shape[i] for i in others[:first]], [shape[i] for i in others[first:]]
+    return order, (*before, _count(shape, axis), *after), first
+
+
+def _products_of_others(xp, x, axis, g=None):
+    """For every element the product of the others along ``axis``; times ``g``, which has the reduced axes at size 1."""
+    order, lines_shape, k = _as_lines(x.shape, axis)
+    levels = [xp.reshape(xp.permute_dims(x, order), lines_shape)]
+    before = (slice(None),) * k
+    while levels[-1].shape[k] > 1:
+        level = levels[-1]
+        n = level.shape[k]
+        parts = [level[(*before, slice(0, n // 2))] * level[(*before, slice(n // 2, n // 2 * 2))]]
+        if n % 2:
+            parts.append(level[(*before, slice(n - 1, n))])
+        levels.append(xp.concat(tuple(parts), k) if n % 2 else parts[0])
+    top = levels.pop()
+    if g is None or top.shape[k] == 0:
+        others = xp.zeros_like(top) + 1.0
+    else:
+        others = xp.reshape(xp.permute_dims(g, order), top.shape)
+    for level in reversed(levels):
+        n = level.shape[k]
+        above = others[(*before, slice(0, n // 2))]
+        parts = [above * level[(*before, slice(n // 2, n // 2 * 2))], above * level[(*before, slice(0, n // 2))]]
+        if n % 2:
+            parts.append(others[(*before, slice(n // 2, n // 2 + 1))])
+        others = xp.concat(tuple(parts), k)
+    back = tuple(order.index(i) for i in range(len(order)))
+    return xp.permute_dims(xp.reshape(others, tuple([x.shape[i] for i in order])), back)
+
+
+PROD = row(
+    "prod",
+    "x | axis keepdims",
+    x=Rule(
+        lambda xp, g, x, axis, keepdims: _products_of_others(
+            xp, x, axis, xp.expand_dims(g, axis) if axis and not keepdims else g
+        ),
+        lambda xp, dx, x, axis, keepdims: xp.sum(dx * _products_of_others(xp, x, axis), axis, keepdims),
+    ),
+)
 
 # --- log-sum-exp ----------------------------------------------------------------------------------------
 
@@ -100,53 +192,5 @@ LOGSUMEXP = row(
         lambda xp, dx, x, ans, axis, keepdims: xp.sum(
             dx * xp.exp(x - restore(xp, ans, axis, keepdims)), axis, keepdims
         ),
-    ),
-)
-
-# --- scans ------------------------------------------------------------------------------------------------
-
-# h_t = a_t h_(t-1) + b_t. Its adjoint is the same recurrence run the other way, with a shifted by one:
-# G_t = g_t + a_(t+1) G_(t+1); then db_t = G_t and da_t = G_t h_(t-1).
-
-
-def _shift(xp, x, axis, reverse, fill):
-    """``x`` moved by one along ``axis``, towards the end (or, in reverse, the start)."""
-    n = x.shape[axis]
-    if n == 0:
-        return x
-    edge = xp.zeros_like(x, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :])) + fill
-    keep = (slice(None),) * axis + ((slice(1, n) if reverse else slice(0, n - 1)),)
-    return xp.concat((x[keep], edge) if reverse else (edge, x[keep]), axis)
-
-
-def _scan_adjoint(xp, g, a, axis, reverse):
-    return xp.linear_scan(_shift(xp, a, axis, not reverse, 0.0), g, axis, not reverse)
-
-
-LINEAR_SCAN = row(
-    "linear_scan",
-    "a b | axis reverse",
-    a=Rule(
-        lambda xp, g, a, ans, axis, reverse: (
-            _scan_adjoint(xp, g, a, axis, reverse) * _shift(xp, ans, axis, reverse, 0.0)
-        ),
-        lambda xp, da, a, ans, axis, reverse: xp.linear_scan(
-            a, da * _shift(xp, ans, axis, reverse, 0.0), axis, reverse
-        ),
-    ),
-    b=Rule(
-        _scan_adjoint,
-        lambda xp, db, a, axis, reverse: xp.linear_scan(a, db, axis, reverse),
-    ),
-)
-
-# y_k = x_1 ... x_k. Dividing by x would fail at zeros. Instead dy_k/dx_i = y_(i-1) x_(i+1) ... x_k, and the sum
-# over k is the recurrence S_i = g_i + x_(i+1) S_(i+1): exact everywhere.
-CUMULATIVE_PROD = row(
-    "cumulative_prod",
-    "x | axis",
-    x=Rule(
-        lambda xp, g, x, ans, axis: _shift(xp, ans, axis, False, 1.0) * _scan_adjoint(xp, g, x, axis, False),
-        lambda xp, dx, x, ans, axis: xp.linear_scan(x, dx * _shift(xp, ans, axis, False, 1.0), axis, False),
     ),
 )

@@ -8,18 +8,78 @@ import numpy as np
 
 from tinygrad_lite.backends.cpu.arrays import Array
 from tinygrad_lite.backends.cpu.selection import SIGNED as _SIGNED
+from tinygrad_lite.backends.cpu.selection import merged as _merged
 from tinygrad_lite.backends.cpu.selection import selected as _selected
 
+# --- arithmetic, exponentials, powers ---------------------------------------------------------------
+
 add, subtract, multiply, divide, negative = np.add, np.subtract, np.multiply, np.divide, np.negative
-pow, abs, sign, square, sqrt = np.power, np.absolute, np.sign, np.square, np.sqrt
-exp, expm1, log, log1p = np.exp, np.expm1, np.log, np.log1p
-sin, cos, tanh = np.sin, np.cos, np.tanh
+remainder, fmod = np.remainder, np.fmod
+reciprocal, positive = np.reciprocal, np.positive
+pow, abs, sign, square, sqrt, hypot = np.power, np.absolute, np.sign, np.square, np.sqrt, np.hypot
+exp, exp2, log, log1p, log2, log10 = np.exp, np.exp2, np.log, np.log1p, np.log2, np.log10
+logaddexp, logaddexp2 = np.logaddexp, np.logaddexp2
+
+
+def floor_divide(x1: Any, x2: Any) -> Array:
+    """np.floor_divide, but where an operand is infinite the floor of x1 / x2, as the standard asks."""
+    infinite = np.isinf(x1) | np.isinf(x2)  # a twentieth of the division's own time
+    if not infinite.any():
+        return np.floor_divide(x1, x2)
+    with np.errstate(invalid="ignore"):
+        return np.where(infinite, np.floor(np.divide(x1, x2)), np.floor_divide(x1, x2))
+
+
+def expm1(x: Array) -> Array:
+    """np.expm1, but for complex zeros and infinities, which NumPy gets wrong."""
+    if x.dtype.kind != "c":
+        return np.expm1(x)
+    with np.errstate(all="ignore"):
+        return np.where(np.isfinite(x) & (x != 0), np.expm1(x), np.exp(x) - 1)
+
+
+# --- trigonometry -----------------------------------------------------------------------------------
+
+sin, cos, tan, sinh, cosh, tanh = np.sin, np.cos, np.tan, np.sinh, np.cosh, np.tanh
+asin, acos, atan, atan2 = np.arcsin, np.arccos, np.arctan, np.arctan2
+asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
+
+# --- choices, comparisons, logic --------------------------------------------------------------------
+
 maximum, minimum = np.maximum, np.minimum
+copysign, nextafter, heaviside = np.copysign, np.nextafter, np.heaviside
 equal, not_equal, less, less_equal = np.equal, np.not_equal, np.less, np.less_equal
 greater, greater_equal = np.greater, np.greater_equal
-logical_and, logical_or, logical_not = np.logical_and, np.logical_or, np.logical_not
-isfinite, isnan = np.isfinite, np.isnan
+logical_and, logical_or, logical_not, logical_xor = np.logical_and, np.logical_or, np.logical_not, np.logical_xor
+bitwise_and, bitwise_or, bitwise_xor, bitwise_invert = np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert
+bitwise_left_shift, bitwise_right_shift = np.left_shift, np.right_shift
+isfinite, isinf, isnan, signbit = np.isfinite, np.isinf, np.isnan, np.signbit
 clip = np.clip
+conj = np.conjugate
+
+
+def _keeping_integers(function: Any) -> Any:
+    def rounded(x: Array) -> Array:
+        return np.array(x) if x.dtype.kind in "biu" else function(x)
+
+    return rounded
+
+
+_FLOOR_KEEPS = np.floor(np.ones(1, np.int8)).dtype == np.int8  # since NumPy 2.1
+floor = np.floor if _FLOOR_KEEPS else _keeping_integers(np.floor)
+ceil = np.ceil if _FLOOR_KEEPS else _keeping_integers(np.ceil)
+trunc = np.trunc if _FLOOR_KEEPS else _keeping_integers(np.trunc)
+round = _keeping_integers(np.rint)
+
+
+def real(x: Array) -> Array:
+    """A copy of the real parts."""
+    return np.array(x.real)
+
+
+def imag(x: Array) -> Array:
+    """A copy of the imaginary parts, which are zeros for real numbers."""
+    return np.array(x.imag)
 
 
 def where(condition: Array, x1: Any, x2: Any) -> Array:
@@ -29,9 +89,17 @@ def where(condition: Array, x1: Any, x2: Any) -> Array:
             return _selected(condition, x1)
     elif type(x1) is float and x1 == 0.0 and type(x2) is np.ndarray and _selectable(condition, x2):
         return _selected(np.logical_not(condition), x2)
+    elif type(x1) is np.ndarray and type(x2) is np.ndarray and _mergeable(condition, x1, x2):
+        return _merged(condition, x1, x2)
     return np.where(condition, x1, x2)
 
 
 def _selectable(condition: Array, x: Array) -> bool:
     enough = x.size > 2048  # elements, below which np.where is as fast
     return enough and condition.dtype == np.bool_ and condition.shape == x.shape and x.dtype in _SIGNED
+
+
+def _mergeable(condition: Array, x1: Array, x2: Array) -> bool:
+    # Ten times as fast on noise for float32; for float64 np.where is the faster one where neighbours agree.
+    alike = x1.dtype == x2.dtype and x1.shape == x2.shape
+    return alike and x1.size > 8192 and x1.dtype.itemsize <= 4 and _selectable(condition, x1)

@@ -1,21 +1,23 @@
-"""Products, decompositions and solvers on NumPy arrays."""
+"""Products, decompositions and solvers on NumPy arrays: LAPACK's, by way of NumPy."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.backends.cpu.arrays import Array
 
+# --- products ---------------------------------------------------------------------------------------
+
 matmul = np.matmul
-inv = np.linalg.inv
-cholesky = np.linalg.cholesky
+vecdot = np.vecdot
 
 
-def slogdet(x: Array) -> tuple[Array, Array]:
-    sign, logabsdet = np.linalg.slogdet(x)
-    return sign, logabsdet
+def cross(x1: Array, x2: Array, axis: int) -> Array:
+    return np.cross(x1, x2, axis=axis)
 
 
 def contract(arrays: Sequence[Array], inputs: Sequence[str], output: str) -> Array:
@@ -23,7 +25,102 @@ def contract(arrays: Sequence[Array], inputs: Sequence[str], output: str) -> Arr
     return result.copy() if len(arrays) == 1 else result  # of one array it may be a view
 
 
+# --- inverses and solvers -------------------------------------------------------------------------------
+
+inv = np.linalg.inv
+solve = np.linalg.solve
+
+
 def solve_triangular(a: Array, b: Array, upper: bool, transpose: bool) -> Array:
     """NumPy has no triangular solver; its general one, on the triangle alone, pivots nothing away."""
     a = np.triu(a) if upper else np.tril(a)
     return np.linalg.solve(a.swapaxes(-1, -2) if transpose else a, b)
+
+
+def pinv(x: Array, rtol: float | Array) -> Array:
+    return np.linalg.pinv(x, rtol=np.asarray(rtol))
+
+
+# --- determinants -----------------------------------------------------------------------------------------
+
+det = np.linalg.det
+
+
+def slogdet(x: Array) -> tuple[Array, Array]:
+    sign, logabsdet = np.linalg.slogdet(x)
+    return sign, logabsdet
+
+
+def cofactors(x: Array) -> Array:
+    """det(x) x^-T, or, where a matrix has no inverse, the same by its singular values."""
+    try:
+        inverse = np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        u, s, vh = np.linalg.svd(x)
+        others = np.where(np.eye(x.shape[-1], dtype=bool), x.dtype.type(1), s[..., None, :]).prod(-1)
+        others *= (np.linalg.det(u) * np.linalg.det(vh))[..., None]
+        return np.matmul(u * others[..., None, :], vh)
+    result: Array = np.linalg.det(x)[..., None, None] * inverse.swapaxes(-1, -2)
+    return result
+
+
+# --- decompositions -----------------------------------------------------------------------------------------
+
+cholesky = np.linalg.cholesky
+eigvalsh = np.linalg.eigvalsh
+svdvals = np.linalg.svdvals
+
+
+def qr(x: Array, mode: Any) -> tuple[Array, Array]:
+    q, r = np.linalg.qr(x, mode)
+    return q, r
+
+
+def eigh(x: Array) -> tuple[Array, Array]:
+    eigenvalues, eigenvectors = np.linalg.eigh(x)
+    return eigenvalues, eigenvectors
+
+
+def eig(x: Array) -> tuple[Array, Array]:
+    """Complex always: whether NumPy's are depends on the values."""
+    eigenvalues, eigenvectors = np.linalg.eig(x)
+    dtype = np.result_type(x, np.complex64)
+    return eigenvalues.astype(dtype, copy=False), eigenvectors.astype(dtype, copy=False)
+
+
+def eigvals(x: Array) -> Array:
+    return np.linalg.eigvals(x).astype(np.result_type(x, np.complex64), copy=False)
+
+
+def svd(x: Array, full_matrices: bool) -> tuple[Array, Array, Array]:
+    u, s, vh = np.linalg.svd(x, full_matrices)
+    return u, s, vh
+
+
+# --- the exponential ----------------------------------------------------------------------------------------
+
+#: Coefficients of the diagonal Pade approximant of degree 13, and the largest 1-norm at which it is as good as
+#: float64 (Higham, "The scaling and squaring method for the matrix exponential revisited", 2005, table 2.3).
+_PADE = [math.comb(13, k) / math.perm(26, k) for k in range(14)]
+_LARGEST_NORM = 5.37
+
+
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
+def matrix_exp(x: Array) -> Array:
+    """(p(x / 2^s) / p(-x / 2^s))^(2^s), with s chosen per matrix so that the scaled norm is small."""
+    n = x.shape[-1]
+    norms = np.abs(x).sum(-2).max(-1, initial=0)
+    squarings = np.ceil(np.log2(norms / _LARGEST_NORM))
+    squarings = np.where(np.isfinite(norms), np.maximum(squarings, 0), 0).astype(np.int64)
+    a = x * np.exp2(-squarings).astype(norms.dtype)[..., None, None]
+    power, even, odd = np.eye(n, dtype=x.dtype), 0, 0
+    square = a @ a
+    for k in range(0, 14, 2):
+        even = even + x.dtype.type(_PADE[k]) * power
+        odd = odd + x.dtype.type(_PADE[k + 1]) * power
+        power = power @ square
+    odd = a @ odd
+    result: Array = np.linalg.solve(even - odd, even + odd)
+    for k in range(int(squarings.max(initial=0))):
+        result = np.where((k < squarings)[..., None, None], result @ result, result)
+    return result

@@ -15,8 +15,13 @@ reshape = np.reshape
 permute_dims = np.transpose
 squeeze = np.squeeze
 flip = np.flip
-tril = np.tril
+tril, triu = np.tril, np.triu
 concat = np.concatenate
+roll = np.roll
+
+
+def repeat(x: Array, repeats: Array | int, axis: int) -> Array:
+    return np.repeat(x, repeats if isinstance(repeats, int) else repeats.astype(np.intp, copy=False), axis)
 
 
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
@@ -62,6 +67,25 @@ def sum_to(x: Array, shape: tuple[int, ...]) -> Array:
     return total.reshape(shape)
 
 
+def unfold(x: Array, axis: int, size: int, step: int) -> Array:
+    count = (x.shape[axis] - size) // step + 1
+    stride = x.strides[axis]
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :], size)
+    strides = (*x.strides[:axis], stride * step, *x.strides[axis + 1 :], stride)
+    return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+
+
+def overlap_add(x: Array, axis: int, length: int, step: int) -> Array:
+    """One pass per element of a window, over all windows at once, in their order; float16 is summed in float32."""
+    wide = np.float32 if x.dtype == np.float16 else x.dtype
+    count, size = x.shape[axis], x.shape[-1]
+    out = np.zeros((*x.shape[:axis], length, *x.shape[axis + 1 : -1]), wide)
+    if count:
+        for k in range(size):
+            out[(slice(None),) * axis + (slice(k, k + (count - 1) * step + 1, step),)] += x[..., k]
+    return out.astype(x.dtype, copy=False)
+
+
 # --- creation -----------------------------------------------------------------------------------------
 
 
@@ -70,7 +94,7 @@ def asarray(x: Any, copy: bool | None = None) -> Array:
     return np.array(x, order="C") if copy else np.asarray(x)
 
 
-zeros = np.zeros
+zeros, empty = np.zeros, np.empty
 
 
 def full(shape: Any, value: Any, dtype: Any) -> Array:

@@ -8,11 +8,14 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cpu.elementwise import *
+from tinygrad_lite.backends.cpu.gamma_function import *
 from tinygrad_lite.backends.cpu.indexing import *
 from tinygrad_lite.backends.cpu.linalg import *
 from tinygrad_lite.backends.cpu.manipulation import *
 from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask
+from tinygrad_lite.backends.cpu.random import uniform as uniform
 from tinygrad_lite.backends.cpu.reductions import *
+from tinygrad_lite.backends.cpu.scans import *
 from tinygrad_lite.backends.cpu.sorting import *
 from tinygrad_lite.backends.cpu.special import *
 

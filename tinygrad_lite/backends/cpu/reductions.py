@@ -1,7 +1,8 @@
-"""Sums, extrema and running sums of NumPy arrays."""
+"""Sums, products, moments and extrema of NumPy arrays along axes."""
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from tinygrad_lite.backends.cpu.arrays import Array, Axes
 
 # The bound methods take (x, axis, dtype, out, keepdims) by position, which is quicker than by keyword.
 _add: Callable[..., Array] = np.add.reduce
+_multiply: Callable[..., Array] = np.multiply.reduce
 _maximum: Callable[..., Array] = np.maximum.reduce
 _minimum: Callable[..., Array] = np.minimum.reduce
 _or: Callable[..., Array] = np.logical_or.reduce
@@ -31,9 +33,10 @@ WIDE.update({np.dtype(name): np.int64 for name in ("bool", "int8", "int16", "int
 WIDE.update({np.dtype(name): np.uint64 for name in ("uint8", "uint16", "uint32")})
 
 
-def _accumulated(ufunc: np.ufunc, x: Array, axis: int) -> Array:
+def prod(x: Array, axis: Axes, keepdims: bool) -> Array:
+    """Types are widened as in ``sum``."""
     wide = WIDE.get(x.dtype)
-    total = ufunc.accumulate(x, axis, wide)
+    total = _multiply(x, axis, wide, None, keepdims)
     return total if wide is not np.float32 else total.astype(np.float16)
 
 
@@ -45,6 +48,21 @@ def mean(x: Array, axis: Axes, keepdims: bool) -> Array:
     if count == 0:
         return np.mean(x, axis, keepdims=keepdims)  # NaN, with NumPy's warning
     return total / count if wide is None else (total / count).astype(x.dtype)
+
+
+def var(x: Array, axis: Axes, keepdims: bool, correction: float) -> Array:
+    """Two passes, as NumPy's: the mean, then the squared distances from it, which are written once.
+
+    Expanding the square would need one pass only, and lose every digit where the mean is far from 0.
+    """
+    count = math.prod([x.shape[i] for i in axis])
+    small = x.dtype == np.float16
+    if small:
+        x = x.astype(np.float32)
+    centred = np.asarray(x - (_add(x, axis, None, None, True) / count if count else 0.0))
+    total = _add(np.multiply(centred, centred, centred), axis, None, None, keepdims)
+    result = total / x.dtype.type(builtins.max(count - correction, 0))
+    return result.astype(np.float16) if small else result
 
 
 def max(x: Array, axis: Axes, keepdims: bool) -> Array:
@@ -71,22 +89,7 @@ def all(x: Array, axis: Axes, keepdims: bool) -> Array:
     return _and(x, axis, None, None, keepdims)
 
 
-def cumulative_sum(x: Array, axis: int) -> Array:
-    return _accumulated(np.add, x, axis)
-
-
-def cumulative_prod(x: Array, axis: int) -> Array:
-    return _accumulated(np.multiply, x, axis)
-
-
-def linear_scan(a: Array, b: Array, axis: int, reverse: bool) -> Array:
-    """One vectorised step per element of ``axis``: the recurrence is sequential in it."""
-    a, b = np.broadcast_arrays(np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0))
-    h = np.empty(b.shape, np.result_type(a, b))
-    n = b.shape[0]
-    previous: Any = None
-    for t in reversed(range(n)) if reverse else range(n):
-        step = h[t, ...]  # with the ellipsis a view even where it is 0-d
-        step[...] = b[t] if previous is None else a[t] * previous + b[t]
-        previous = step
-    return np.moveaxis(h, 0, axis)
+def count_nonzero(x: Array, axis: Axes, keepdims: bool) -> Array:
+    if len(axis) == x.ndim:  # of all elements at once NumPy counts several times as fast
+        return np.full((1,) * x.ndim if keepdims else (), np.count_nonzero(x), np.int64)
+    return _add(x != 0, axis, np.int64, None, keepdims)

@@ -1,0 +1,48 @@
+"""Special functions: the logistic function, the error function and its family, the gamma function and its family."""
+
+from __future__ import annotations
+
+import math
+
+from tinygrad_lite.autograd.rows import diagonal, row
+
+_TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+_SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
+_SQRT_HALF = math.sqrt(0.5)
+
+SIGMOID = row("sigmoid", "x", x=diagonal(lambda xp, g, ans: g * (ans * (1 - ans))))
+LOGIT = row("logit", "x", lambda xp, x: xp.log(x / (1 - x)), x=diagonal(lambda xp, g, x: g / (x * (1 - x))))
+
+
+def _log_unless(xp, zero, x):
+    return xp.where(zero, 0.0, xp.log(xp.where(zero, 1.0, x)))
+
+
+# x1 log(x2) is 0 at x1 = 0 for every x2 but NaN; the slope there is log(x2), and 0 where that is no number.
+XLOGY = row(
+    "xlogy",
+    "x1 x2",
+    lambda xp, x1, x2: x1 * _log_unless(xp, xp.logical_and(x1 == 0, xp.logical_not(xp.isnan(x2))), x2),
+    x1=diagonal(lambda xp, g, x1, x2: g * _log_unless(xp, xp.logical_and(x1 == 0, x2 <= 0), x2)),
+    x2=diagonal(lambda xp, g, x1, x2: g * (x1 / x2)),
+)
+
+# --- the error function -----------------------------------------------------------------------------
+
+ERF = row("erf", "x", x=diagonal(lambda xp, g, x: g * (_TWO_OVER_SQRT_PI * xp.exp(-(x * x)))))
+ERFC = row("erfc", "x", x=diagonal(lambda xp, g, x: g * (-_TWO_OVER_SQRT_PI * xp.exp(-(x * x)))))
+ERFCX = row("erfcx", "x", x=diagonal(lambda xp, g, x, ans: g * (2 * (x * ans) - _TWO_OVER_SQRT_PI)))
+ERFINV = row("erfinv", "x", x=diagonal(lambda xp, g, ans: g * (xp.exp(ans * ans) / _TWO_OVER_SQRT_PI)))
+# The density over the distribution function; both underflow far out on the left, their quotient does not.
+LOG_NDTR = row("log_ndtr", "x", x=diagonal(lambda xp, g, x: g * (_SQRT_TWO_OVER_PI / xp.erfcx(-_SQRT_HALF * x))))
+
+# --- the gamma function -----------------------------------------------------------------------------
+
+LGAMMA = row("lgamma", "x", x=diagonal(lambda xp, g, x: g * xp.digamma(x)))
+DIGAMMA = row("digamma", "x", x=diagonal(lambda xp, g, x: g * xp.polygamma(1, x)))
+POLYGAMMA = row(
+    "polygamma",
+    "x | n",
+    lambda xp, x, n: xp.polygamma(n, x),
+    x=diagonal(lambda xp, g, x, n: g * xp.polygamma(n + 1, x)),
+)

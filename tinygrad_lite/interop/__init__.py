@@ -1,0 +1,1 @@
+"""How tensors meet other array libraries: the array API standard, NumPy's protocols and DLPack."""
