@@ -42,7 +42,7 @@ bench: ## compare speed and memory with PyTorch; takes some minutes on an idle m
 	@$(setup) examples,test
 	@$(python) -c 'import torch' 2>/dev/null || { \
 		echo 'bench: PyTorch is not installed; put the CPU build of torch 2.13.0 into .venv'; exit 1; }
-	@set -e; for name in operation_overhead training_step memory import_time; do \
+	@set -e; for name in operation_overhead training_step functions scatter memory import_time; do \
 		echo "== benchmarks/$$name.py"; $(python) benchmarks/$$name.py; done
 
 accuracy: ## train the example's four configurations with five seeds each; takes some minutes and real MNIST
