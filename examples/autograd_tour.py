@@ -145,15 +145,15 @@ def draw(paths: dict[str, list[Tensor]], file: Path) -> None:
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    across, up = np.meshgrid(np.linspace(-1.6, 1.6, 200), np.linspace(-1.0, 2.0, 200))
+    across, up = np.meshgrid(np.linspace(-1.6, 1.6, 400), np.linspace(-3.4, 2.0, 600))
     heights = rosenbrock(Tensor(np.stack([across, up]))).numpy()
-    axes.contour(across, up, heights, levels=np.logspace(-1, 3, 9), colors="0.75", linewidths=0.8)
+    axes.contour(across, up, heights, levels=np.logspace(-0.5, 3.5, 9), colors="0.75", linewidths=0.8)
     for (name, path), style in zip(paths.items(), ("o-", ".-")):
         points = tgl.stack(path).numpy()
         axes.plot(points[:, 0], points[:, 1], style, label=f"{name}, {len(path) - 1} steps", linewidth=1, markersize=4)
     axes.plot(1, 1, "k*", markersize=12, label="minimum")
-    axes.set(xlabel="x", ylabel="y", title="(1 - x)^2 + 100 (y - x^2)^2", xlim=(-1.6, 1.6), ylim=(-1.0, 2.0))
-    axes.legend(loc="lower center")
+    axes.set(xlabel="x", ylabel="y", title="(1 - x)^2 + 100 (y - x^2)^2", xlim=(-1.6, 1.6), ylim=(-3.4, 2.0))
+    axes.legend(loc="lower left")
     figure.savefig(file, dpi=150)
 
 
