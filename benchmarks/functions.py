@@ -54,7 +54,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "softplus": (lambda x, y, n: tgl.softplus(x), lambda x, y, n: np.logaddexp(x, np.float32(0))),
     "relu": (lambda x, y, n: tgl.relu(x), lambda x, y, n: np.maximum(x, np.float32(0))),
     "leaky_relu": (lambda x, y, n: tgl.leaky_relu(x), lambda x, y, n: np.where(x > 0, x, np.float32(0.01) * x)),
-    "gelu, tanh form": (
+    "gelu tanh form": (
         lambda x, y, n: tgl.gelu(x, approximate="tanh"),
         lambda x, y, n: (
             np.float32(0.5)
@@ -64,20 +64,20 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     ),
     "softmax": (lambda x, y, n: tgl.softmax(x, 1), lambda x, y, n: _softmax(x)),
     "sum": (lambda x, y, n: tgl.sum(x), lambda x, y, n: x.sum()),
-    "sum, axis 0": (lambda x, y, n: tgl.sum(x, 0), lambda x, y, n: x.sum(0)),
-    "sum, axis 1": (lambda x, y, n: tgl.sum(x, 1), lambda x, y, n: x.sum(1)),
-    "mean, axis 1": (lambda x, y, n: tgl.mean(x, 1), lambda x, y, n: x.mean(1)),
-    "var, axis 0": (lambda x, y, n: tgl.var(x, 0), lambda x, y, n: x.var(0)),
+    "sum axis 0": (lambda x, y, n: tgl.sum(x, 0), lambda x, y, n: x.sum(0)),
+    "sum axis 1": (lambda x, y, n: tgl.sum(x, 1), lambda x, y, n: x.sum(1)),
+    "mean axis 1": (lambda x, y, n: tgl.mean(x, 1), lambda x, y, n: x.mean(1)),
+    "var axis 0": (lambda x, y, n: tgl.var(x, 0), lambda x, y, n: x.var(0)),
     "std": (lambda x, y, n: tgl.std(x), lambda x, y, n: x.std()),
-    "prod, axis 1": (lambda x, y, n: tgl.prod(x, 1), lambda x, y, n: x.prod(1)),
-    "max, axis 1": (lambda x, y, n: tgl.max(x, 1), lambda x, y, n: x.max(1)),
-    "argmax, axis 1": (lambda x, y, n: tgl.argmax(x, 1), lambda x, y, n: x.argmax(1)),
+    "prod axis 1": (lambda x, y, n: tgl.prod(x, 1), lambda x, y, n: x.prod(1)),
+    "max axis 1": (lambda x, y, n: tgl.max(x, 1), lambda x, y, n: x.max(1)),
+    "argmax axis 1": (lambda x, y, n: tgl.argmax(x, 1), lambda x, y, n: x.argmax(1)),
     "any": (lambda x, y, n: tgl.any(x > 2), lambda x, y, n: (x > 2).any()),
-    "logsumexp, axis 1": (lambda x, y, n: tgl.logsumexp(x, 1), lambda x, y, n: _logsumexp(x)),
+    "logsumexp axis 1": (lambda x, y, n: tgl.logsumexp(x, 1), lambda x, y, n: _logsumexp(x)),
     "cumulative_sum": (lambda x, y, n: tgl.cumulative_sum(x, 1), lambda x, y, n: x.cumsum(1)),
-    "sort, axis 1": (lambda x, y, n: tgl.sort(x, 1), lambda x, y, n: np.sort(x, 1, kind="stable")),
+    "sort axis 1": (lambda x, y, n: tgl.sort(x, 1), lambda x, y, n: np.sort(x, 1, kind="stable")),
     "vector_norm": (lambda x, y, n: tgl.linalg.vector_norm(x), lambda x, y, n: np.sqrt((x * x).sum())),
-    "median, axis 1": (lambda x, y, n: tgl.median(x, 1), lambda x, y, n: np.median(x, 1)),
+    "median axis 1": (lambda x, y, n: tgl.median(x, 1), lambda x, y, n: np.median(x, 1)),
     "count_nonzero": (lambda x, y, n: tgl.count_nonzero(n), lambda x, y, n: np.count_nonzero(n)),
 }
 #: exp and its like: one ufunc each

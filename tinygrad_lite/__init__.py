@@ -91,32 +91,32 @@ if _TYPE_CHECKING:
     from tinygrad_lite import data as data
     from tinygrad_lite import nn as nn
     from tinygrad_lite import optim as optim
-    from tinygrad_lite.autograd.anomaly import detect_anomaly as detect_anomaly
-    from tinygrad_lite.autograd.checkpoint import checkpoint as checkpoint
-    from tinygrad_lite.autograd.checkpoint import checkpoint_sequential as checkpoint_sequential
-    from tinygrad_lite.autograd.custom import Joint as Joint
-    from tinygrad_lite.autograd.custom import Rule as Rule
-    from tinygrad_lite.autograd.custom import operation as operation
-    from tinygrad_lite.autograd.gradcheck import gradcheck as gradcheck
-    from tinygrad_lite.autograd.memory import memory_report as memory_report
-    from tinygrad_lite.autograd.picture import draw_graph as draw_graph
+    from tinygrad_lite.autograd.tools.anomaly import detect_anomaly as detect_anomaly
+    from tinygrad_lite.autograd.tools.checkpoint import checkpoint as checkpoint
+    from tinygrad_lite.autograd.tools.checkpoint import checkpoint_sequential as checkpoint_sequential
+    from tinygrad_lite.autograd.tools.custom import Joint as Joint
+    from tinygrad_lite.autograd.tools.custom import Rule as Rule
+    from tinygrad_lite.autograd.tools.custom import operation as operation
+    from tinygrad_lite.autograd.tools.gradcheck import gradcheck as gradcheck
+    from tinygrad_lite.autograd.tools.memory import memory_report as memory_report
+    from tinygrad_lite.autograd.tools.picture import draw_graph as draw_graph
     from tinygrad_lite.nn.serialization import load as load
     from tinygrad_lite.nn.serialization import save as save
 
 #: What is loaded when it is first used: scripts that need only tensors start in half the time.
 _LATER = {
-    "Joint": ("tinygrad_lite.autograd.custom", "Joint"),
-    "Rule": ("tinygrad_lite.autograd.custom", "Rule"),
-    "checkpoint": ("tinygrad_lite.autograd.checkpoint", "checkpoint"),
-    "checkpoint_sequential": ("tinygrad_lite.autograd.checkpoint", "checkpoint_sequential"),
+    "Joint": ("tinygrad_lite.autograd.tools.custom", "Joint"),
+    "Rule": ("tinygrad_lite.autograd.tools.custom", "Rule"),
+    "checkpoint": ("tinygrad_lite.autograd.tools.checkpoint", "checkpoint"),
+    "checkpoint_sequential": ("tinygrad_lite.autograd.tools.checkpoint", "checkpoint_sequential"),
     "data": ("tinygrad_lite.data", ""),
-    "detect_anomaly": ("tinygrad_lite.autograd.anomaly", "detect_anomaly"),
-    "draw_graph": ("tinygrad_lite.autograd.picture", "draw_graph"),
-    "gradcheck": ("tinygrad_lite.autograd.gradcheck", "gradcheck"),
+    "detect_anomaly": ("tinygrad_lite.autograd.tools.anomaly", "detect_anomaly"),
+    "draw_graph": ("tinygrad_lite.autograd.tools.picture", "draw_graph"),
+    "gradcheck": ("tinygrad_lite.autograd.tools.gradcheck", "gradcheck"),
     "load": ("tinygrad_lite.nn.serialization", "load"),
-    "memory_report": ("tinygrad_lite.autograd.memory", "memory_report"),
+    "memory_report": ("tinygrad_lite.autograd.tools.memory", "memory_report"),
     "nn": ("tinygrad_lite.nn", ""),
-    "operation": ("tinygrad_lite.autograd.custom", "operation"),
+    "operation": ("tinygrad_lite.autograd.tools.custom", "operation"),
     "optim": ("tinygrad_lite.optim", ""),
     "save": ("tinygrad_lite.nn.serialization", "save"),
 }

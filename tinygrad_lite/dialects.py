@@ -182,11 +182,17 @@ _FUNCTIONS = {
 }
 
 
+_DIALECTS = {"Tensor": _TENSOR, "tinygrad_lite": _FUNCTIONS}
+
+#: where else a name of a module is looked for
+_ELSEWHERE = {"tinygrad_lite.nn": "functional", "tinygrad_lite.optim": "lr_scheduler"}
+
+
 def refuse_attribute(owner: str, name: str) -> NoReturn:
-    """Raise the error of an attribute that ``owner`` ("Tensor" or "tinygrad_lite") does not have."""
+    """Raise the error of an attribute that ``owner`` ("Tensor" or the name of a module) does not have."""
     if name.startswith("__"):  # a protocol that somebody probes for: the answer must be quick
         raise AttributeError(name)
-    meant = (_TENSOR if owner == "Tensor" else _FUNCTIONS).get(name, "")
+    meant = _DIALECTS.get(owner, {}).get(name, "")
     hint = f"here it is called {meant}" if meant else _alike(owner, name)
     fail(MissingAttributeError, owner, f"has no attribute {name!r}", {}, hint)
 
@@ -198,6 +204,12 @@ def _alike(owner: str, name: str) -> str:
     import difflib
     import sys
 
-    package = sys.modules["tinygrad_lite"]
-    alike = difflib.get_close_matches(name, dir(package.Tensor if owner == "Tensor" else package), 1, 0.75)
+    holder = sys.modules["tinygrad_lite"].Tensor if owner == "Tensor" else sys.modules[owner]
+    inner = _ELSEWHERE.get(owner, "")
+    if inner and hasattr(getattr(holder, inner), name):
+        return f"it is in {inner}: {owner.rpartition('.')[2]}.{inner}.{name}"
+    names = [known for known in dir(holder) if not known.startswith("_")]
+    alike = [known for known in names if known.lower() == name.lower()] or difflib.get_close_matches(
+        name, names, 1, 0.75
+    )
     return f"did you mean {alike[0]}?" if alike else ""

@@ -61,7 +61,7 @@ def as_dtype(dtype: DTypeLike) -> DType:
     """
     try:
         found = _PYTHON[dtype] if isinstance(dtype, type) and dtype in _PYTHON else np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         found = None
     if found is None or dtype is None:
         fail(DTypeError, "dtype", f"needs the name of an element type, but got {dtype!r}", {}, _type_hint(dtype))
@@ -103,7 +103,7 @@ def is_float(dtype: DType) -> bool:
 def dtype_of(operand: Any) -> DType:
     """The element type of a tensor or an array, or the one that is meant by a dtype or its name."""
     held = getattr(operand, "dtype", None)
-    return held if isinstance(held, np.dtype) else as_dtype(operand)
+    return held if isinstance(held, np.dtype) and held in _SUPPORTED else as_dtype(operand)
 
 
 # --- the standard's functions on dtypes -----------------------------------------------------------------

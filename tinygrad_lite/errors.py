@@ -18,6 +18,7 @@ import linecache
 import os
 import sys
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any, NoReturn
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -170,7 +171,7 @@ def fail(
 
 
 def describe(value: Any) -> str:
-    """One operand as an error shows it: shape, dtype and device of an array, else its short repr.
+    """One operand as an error shows it: shape, dtype and device of an array, a function's name, else a short repr.
 
     >>> describe([1, 2])
     '[1, 2]'
@@ -179,6 +180,10 @@ def describe(value: Any) -> str:
     if isinstance(shape, tuple) and dtype is not None:
         device = getattr(value, "device", "cpu")
         return f"shape {shape}, {getattr(dtype, 'name', dtype)}, {device}"
+    if isinstance(value, type):
+        return f"class {value.__name__}"
+    if isinstance(value, FunctionType):
+        return f"function {value.__name__}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -154,6 +154,8 @@ class Methods(Operators, FunctionMethods, Conversions):
 
     def __repr__(self: Any) -> str:
         text = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        if not self.size and self.ndim > 1 or self.size > np.get_printoptions()["threshold"]:
+            text += f", shape={self.shape}"  # which the numbers do not show
         dtype = "" if self.dtype in (dtypes.float32, dtypes.bool_) else f", dtype={self.dtype.name}"
         if self.requires_grad:
             dtype += ", requires_grad=True" if self.is_leaf else f", from={_operation(self._node)}"

@@ -160,7 +160,7 @@ class Conversions:
             elif target is not None:
                 dtype = target
         creation.check_device("to", device)
-        return self if dtype is None else manipulation.astype(self, dtype)
+        return self if dtype is None else manipulation.astype(self, dtype, copy=False)
 
     def to_device(self: Any, device: str, /, *, stream: Any = None) -> Tensor:
         """This tensor on ``device``, which is ``"cpu"``; the CPU has no streams.

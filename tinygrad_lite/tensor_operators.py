@@ -5,7 +5,8 @@ Each is the function itself, attached under Python's name for it, so that ``x + 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,10 @@ class Operators:
     __hash__ = object.__hash__
 
     def __eq__(self: Any, other: Any) -> Any:
-        # Tensors compare element by element; None and words equal no tensor, so that ``None in [x]`` works.
-        return NotImplemented if other is None or isinstance(other, str) else functions.equal(self, other)
+        return functions.equal(self, other) if _comparable(other) else NotImplemented
 
     def __ne__(self: Any, other: Any) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else functions.not_equal(self, other)
+        return functions.not_equal(self, other) if _comparable(other) else NotImplemented
 
     def __contains__(self: Any, value: Any) -> bool:
         equal = self == value
@@ -120,6 +120,16 @@ class Operators:
         return _update("bitwise_right_shift", self, functions.bitwise_right_shift, other)
 
 
+def _comparable(other: Any) -> bool:
+    """Whether ``==`` compares element by element: what is no number, such as None or a word, equals no tensor.
+
+    Thus ``None in [x]`` works, and an object that compares itself, such as a mock, is asked instead.
+    """
+    if isinstance(other, (float, int)) or hasattr(other, "__array__"):
+        return True
+    return isinstance(other, (Number, Sequence)) and not isinstance(other, (str, bytes))
+
+
 def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: Any) -> Any:
     """``x += other``: the object x gets the new value, in its own shape and dtype. A leaf is written in place."""
     leaf = type(x._node) is Leaf
@@ -127,11 +137,13 @@ def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: An
         indexing.refuse_leaf(name, x)
     result = function(x, other)
     if result.shape != x.shape:
-        fail(ShapeError, name, f"cannot change the shape in place, to {result.shape}", {"x": x, "other": other})
+        need = f"cannot change the shape in place, to {result.shape}"
+        fail(ShapeError, name, need, {"x": x, "other": other}, "x = x + other gives the name x to a new tensor")
     if result.dtype != x.dtype:
         if not np.can_cast(result.dtype, x.dtype, "same_kind"):
             need = f"cannot change the dtype in place, to {result.dtype.name}"
-            fail(DTypeError, name, need, {"x": x, "other": other}, "write x = x.astype(...) first")
+            hint = f'write x = x.astype("{result.dtype.name}") first'
+            fail(DTypeError, name, need, {"x": x, "other": other}, hint)
         result = functions.astype(result, x.dtype)
     if leaf:
         x._version.raise_count()

@@ -16,9 +16,10 @@ from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, nn
-from tinygrad_lite.autograd import anomaly, engine, forward_mode, record
-from tinygrad_lite.autograd.anomaly import trace_of
+from tinygrad_lite.autograd import engine, forward_mode, record
 from tinygrad_lite.autograd.rows import Joint, Row, Rule, World
+from tinygrad_lite.autograd.tools import anomaly
+from tinygrad_lite.autograd.tools.anomaly import trace_of
 from tinygrad_lite.backends.cpu.overrides import Override
 from tinygrad_lite.errors import AnomalyError
 
@@ -230,6 +231,23 @@ def test_operations_of_users_are_named_by_their_own_names():
         "made a gradient with inf for height, though none arrived: its one element",
     )
     assert dict(error.operands)["height"] == "shape (1,), float32, cpu, 1"
+
+
+def test_what_an_operation_of_a_user_makes_and_drops_inside_is_its_own_affair():
+    @tgl.operation(nondifferentiable="x")
+    def safe_log(xp: Any, x: Any) -> Any:
+        return xp.where(x > 0, xp.log(x), 0.0)
+
+    with tgl.detect_anomaly():
+        assert safe_log(Tensor([0.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+def test_the_hint_for_a_power_fits_what_it_made():
+    assert anomaly_in(lambda: Tensor([0.0]) ** -1).hint == (
+        "0 to a negative power is inf; besides, the largest float32 is 3.4e+38: a learning rate that is too high,"
+        " inputs that are not normalised, or a division by 0 lead here"
+    )
+    assert anomaly_in(lambda: Tensor([-1.0]) ** 0.5).hint == "a negative number to a fractional power is NaN"
 
 
 def test_the_safe_way_around_a_kink_is_hinted_at():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusals import refuses
+from refusals import refusal, refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, checkpoint, checkpoint_sequential, nn
@@ -380,6 +380,7 @@ DIFFERENT = {
     "it drew more random numbers": (lambda u: u * u, lambda u: u * u * tgl.random.uniform((2,))),
     "it drew fewer random numbers": (lambda u: u * tgl.random.uniform((2,)), lambda u: u * u),
     "it used other tensors": (lambda u: u * u, lambda u: u * OTHER),
+    "it computed other values": (lambda u: tgl.softmax(u * 2.0, 0), lambda u: tgl.softmax(u * 9.0, 0)),
     "it ran cos of shape (2,), float64 instead of sin of shape (2,), float64": (tgl.sin, tgl.cos),
     "it ran nothing more instead of exp of shape (2,), float64": (lambda u: tgl.exp(tgl.exp(u)), tgl.exp),
 }
@@ -422,8 +423,28 @@ def test_an_error_in_the_first_call_passes_through():
     assert mode.tape is None
 
 
+def test_a_change_that_only_reorders_the_values_is_noticed():
+    x = leaf([1.0, 2.0])
+    factor = [Tensor([3.0, 4.0])]
+    y = checkpoint(lambda u: u * factor[0], x).sum()
+    factor[0] = Tensor([8.0, 1.5])
+    with pytest.raises(GradientError, match="it computed other values"):
+        y.backward()
+
+
 def test_refused_arguments():
-    refuses(ArgumentError, lambda: checkpoint(3), "checkpoint needs a function\n  function  3")
+    text = refusal(ArgumentError, lambda: checkpoint(lambda x, steps: x * sum(steps), leaf([1.0]), steps=iter([1])))
+    assert text.startswith("checkpoint needs arguments that can be read twice, but got an iterator\n  steps  <list_")
+    assert text.endswith("\n  hint   pass a list of what it yields")
+    refuses(
+        ArgumentError,
+        lambda: checkpoint(3),
+        (
+            "checkpoint needs a function\n"
+            "  function  3\n"
+            "  hint      pass the function itself and what it is called with: checkpoint(f, x)"
+        ),
+    )
     refuses(
         ArgumentError,
         lambda: checkpoint_sequential([tgl.sin], 2, leaf([1.0])),

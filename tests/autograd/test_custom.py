@@ -199,6 +199,21 @@ def test_static_arguments_by_position_and_keyword():
     assert swish(X, 2.0).tolist() == swish(X, beta=2.0).tolist() != swish(X).tolist()
 
 
+def test_a_parameter_with_a_default_is_static_unless_a_slash_says_otherwise():
+    def total(xp, x, weight=None, axis=-1):
+        return xp.sum(x if weight is None else x * weight, axis=axis)
+
+    declared = operation(total, nondifferentiable="x weight")
+    assert declared(Y).tolist() == tgl.sum(Y, axis=-1).tolist()
+    assert declared(Y, Y, 0).tolist() == tgl.sum(Y * Y, axis=0).tolist()
+
+    def scaled(xp, x, by=2.0, /):
+        return x * by
+
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    assert tgl.grad(operation(scaled, by=lambda xp, g, x: g * x)(3.0, x).sum(), x).tolist() == [3.0, 3.0]
+
+
 def test_numbers_and_integers_become_floats_as_elsewhere():
     times = product(x=lambda xp, g, y: g * y, y=lambda xp, g, x: g * x)
     assert swish(1).dtype == np.float32
@@ -260,6 +275,36 @@ def test_a_saved_operand_that_is_changed_before_backward_is_refused():
         y.backward()
 
 
+STANDARDISED = {
+    "axes and defaults as everywhere": lambda xp, x: (x - xp.mean(x, axis=-1, keepdims=True)) / xp.std(x),
+    "reductions over everything": lambda xp, x: x * xp.sum(x),
+    "compositions": lambda xp, x: x - xp.logsumexp(x, axis=-1, keepdims=True),
+    "lists of arrays": lambda xp, x: xp.stack([x, xp.exp(x)], axis=0) * 2,
+    "strings": lambda xp, x: xp.einsum("ij,kj->ik", x, x),
+    "several results": lambda xp, x: xp.topk(x, 2)[0],
+    "NumPy's own in between": lambda xp, x: xp.maximum(np.round(x), x.sum(-1, keepdims=True)),
+}
+
+
+@pytest.mark.parametrize("forward", STANDARDISED.values(), ids=STANDARDISED)
+def test_xp_has_the_functions_of_the_package_on_arrays(forward):
+    declared = operation(forward, name="declared", nondifferentiable="x")
+    assert declared(Y).tolist() == forward(tgl, Y.numpy() if "round" in forward.__code__.co_names else Y).tolist()
+
+
+def test_a_rule_in_public_signatures_runs_on_arrays_and_on_tensors():
+    def centred(xp, x):
+        return x - xp.mean(x, axis=-1, keepdims=True)
+
+    assert operation(centred, x=Rule.diagonal(lambda xp, g: centred(xp, g))).check(Y)
+
+
+def test_check_compares_numbers_and_integers_in_float64():
+    cube = operation(lambda xp, x: x**3, name="cube", x=lambda xp, g, x: 3 * g * x * x)
+    for x in (2.0, 2, np.asarray([1, 2])):
+        assert all(check.allowed < 1e-6 for check in cube.check(x).checks)
+
+
 def test_under_no_grad_nothing_is_recorded_or_refused():
     bare = operation(lambda xp, x: np.floor(x), name="bare")
     x = Tensor([1.5], requires_grad=True)
@@ -304,4 +349,12 @@ def test_a_rule_that_hides_what_it_depends_on_is_found_at_second_order():
     assert text.splitlines()[0] == (
         "square has a wrong rule: right in numbers but not when it is differentiated again, as if it depended on"
         " something that it does not save"
+    )
+
+
+def test_a_rule_that_cannot_run_on_tensors_is_found_at_second_order():
+    declared = operation(lambda xp, x: x * x, name="square", x=Rule.diagonal(lambda xp, g, x: 2 * g * np.asarray(x)))
+    text = refusal(GradientError, lambda: declared.check(X))
+    assert text.splitlines()[0] == (
+        "square has a wrong rule: right in numbers but not when it is differentiated again, where it runs on tensors"
     )

@@ -6,7 +6,14 @@ from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Joint, Rule, Tensor, operation
-from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, KeywordError, ShapeError
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DTypeError,
+    GradientError,
+    KeywordError,
+    MissingAttributeError,
+    ShapeError,
+)
 
 X = Tensor([0.3, -1.2, 2.0], dtype="float64")
 
@@ -67,7 +74,7 @@ DECLARATIONS = [
         lambda: operation(one, beta=swish_rule),
         (
             "operation one has a rule for 'beta', but its operands are x\n"
-            "  hint  operands stand before the / or * of forward's parameters, static arguments behind it"
+            "  hint  operands stand before a / in forward's parameters, static arguments behind it"
         ),
     ),
     (
@@ -85,6 +92,10 @@ DECLARATIONS = [
     (
         lambda: operation(one, joint=lambda xp, g, x: g),
         "operation one needs a vjp(xp, g, needs, ...) in its joint rule, but it takes (xp, g, x)",
+    ),
+    (
+        lambda: operation(one, x=lambda xp, g, *, ans: g * ans),
+        "operation one needs a vjp in its rule of x that takes ans by position, but a * is before it",
     ),
     (lambda: operation(one, x=Rule()), "operation one has a rule of x without vjp and jvp"),
     (lambda: operation(one, x=3), "operation one needs a function as vjp of its rule of x, but got 3"),
@@ -158,7 +169,7 @@ CALLS = [
         (
             "swish needs a number or the like as beta, which is a static argument\n"
             "  beta  shape (), float32, cpu\n"
-            "  hint  put beta before the / or * of forward's parameters, among the operands"
+            "  hint  put beta before a / in forward's parameters, among the operands"
         ),
     ),
     (
@@ -261,6 +272,33 @@ CALLS = [
             "cosine needs a jvp for x that returns a tangent in the shape of its output\n"
             "  ans       shape (2,), float32, cpu\n"
             "  returned  shape (4,), float32, cpu"
+        ),
+    ),
+    (
+        GradientError,
+        lambda: both(x=lambda xp, g: g[0] + g[1]).check(X, X),
+        (
+            "both has no rule for y, which requires a gradient\n"
+            "  y     shape (3,), float64, cpu\n"
+            '  hint  give it a rule, or name it in nondifferentiable="y" if it is a constant'
+        ),
+    ),
+    (
+        MissingAttributeError,
+        lambda: operation(lambda xp, x: xp.sine(x), name="made")(X),
+        (
+            "xp has no function 'sine'\n"
+            "  hint  it has element-wise functions, reductions, products, indexing and more, under the names of"
+            " tinygrad_lite"
+        ),
+    ),
+    (
+        DTypeError,
+        lambda: operation(lambda xp, x: xp.add(x, X[:2]), name="made")(X),
+        (
+            "add works on plain arrays here, but got a tensor\n"
+            "  tensor  shape (2,), float64, cpu\n"
+            "  hint    make it an operand of your own operation, or take its numpy() if it is a constant"
         ),
     ),
 ]

@@ -233,7 +233,8 @@ def test_what_writing_refuses_and_that_nothing_changes():
             (
                 "add cannot change the shape in place, to (2, 2)\n"
                 "  x      shape (2,), int64, cpu\n"
-                "  other  shape (2, 1), int64, cpu"
+                "  other  shape (2, 1), int64, cpu\n"
+                "  hint   x = x + other gives the name x to a new tensor"
             ),
         ),
         (
@@ -243,7 +244,7 @@ def test_what_writing_refuses_and_that_nothing_changes():
                 "multiply cannot change the dtype in place, to float32\n"
                 "  x      shape (2,), int64, cpu\n"
                 "  other  1.5\n"
-                "  hint   write x = x.astype(...) first"
+                '  hint   write x = x.astype("float32") first'
             ),
         ),
         (
@@ -270,9 +271,10 @@ def test_what_writing_refuses_and_that_nothing_changes():
             IndexingError,
             lambda: counts.__setitem__(5, 1),
             (
-                "setitem got an index that does not fit: index 5 is out of bounds for axis 0 with size 2\n"
+                "setitem got index 5, but axis 0 has 2 elements\n"
                 "  x      shape (2,), int64, cpu\n"
-                "  index  5"
+                "  index  5\n"
+                "  hint   indices go from 0 to 1, or from -2 to -1 from the end"
             ),
         ),
     ]

@@ -11,8 +11,8 @@ from refusals import refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, nn
-from tinygrad_lite.autograd.holdings import buffer_of, size_in_bytes
-from tinygrad_lite.autograd.memory import Holder, MemoryReport
+from tinygrad_lite.autograd.tools.holdings import buffer_of, size_in_bytes
+from tinygrad_lite.autograd.tools.memory import Holder, MemoryReport
 from tinygrad_lite.errors import DTypeError
 
 
@@ -160,6 +160,16 @@ def test_tensors_that_are_alive_are_found_on_request():
     assert name not in dict(tgl.memory_report(alive=True).graphs)
 
 
+def test_garbage_is_not_alive():
+    class Knot:
+        pass
+
+    knot = Knot()
+    knot.itself, knot.tensor = knot, Tensor(np.zeros((3, 1, 7), np.float32))
+    del knot
+    assert tgl.memory_report(alive=True)["alive", "(3, 1, 7) float32"] == 0
+
+
 def test_a_report_changes_nothing_and_keeps_nothing():
     x = Tensor([1.0, 2.0], requires_grad=True)
     y = tgl.exp(x).sum()
@@ -173,7 +183,8 @@ def test_a_report_changes_nothing_and_keeps_nothing():
 
 
 @pytest.mark.parametrize(
-    "outputs, text", [([1.0], "outputs[0]  1.0"), ({"loss": None}, "loss  None"), (["a"], "outputs[0]  'a'")]
+    "outputs, text",
+    [([1.0], "outputs[0]  1.0"), ({"loss": None}, "loss  None"), (["a"], "outputs[0]  'a'"), (3, "output  3")],
 )
 def test_outputs_must_be_tensors(outputs, text):
     need = "memory_report needs tensors as outputs"

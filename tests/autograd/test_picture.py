@@ -212,7 +212,22 @@ def test_refusals():
     refuses(
         ArgumentError,
         lambda: tgl.draw_graph(leaf(1.0), max_nodes=0),
-        "draw_graph needs max_nodes of at least 1, but got 0",
+        "draw_graph needs an integer max_nodes of at least 1, but got 0",
+    )
+    refuses(
+        ArgumentError,
+        lambda: tgl.draw_graph(leaf(1.0), max_nodes=2.5),
+        "draw_graph needs an integer max_nodes of at least 1, but got 2.5",
+    )
+    refuses(
+        DTypeError,
+        lambda: tgl.draw_graph(None),
+        "draw_graph needs a tensor or a sequence of tensors\n  output  None",
+    )
+    refuses(
+        DTypeError,
+        lambda: tgl.draw_graph(leaf(1.0), names=["x"]),
+        "draw_graph needs a dictionary of names and their tensors\n  names  ['x']\n  hint   names={'x': x}",
     )
     refuses(
         ArgumentError,

@@ -168,12 +168,16 @@ def test_in_place_operators_keep_shape_and_dtype():
         y |= Tensor([[1], [2]])
 
     assert refusal(DTypeError, divided) == (
-        "divide cannot change the dtype in place, to float32\n  x      shape (2,), int64, cpu\n  other  2\n"
-        "  hint   write x = x.astype(...) first"
+        "divide cannot change the dtype in place, to float32\n"
+        "  x      shape (2,), int64, cpu\n"
+        "  other  2\n"
+        '  hint   write x = x.astype("float32") first'
     )
     assert refusal(ShapeError, widened) == (
-        "bitwise_or cannot change the shape in place, to (2, 2)\n  x      shape (2,), int64, cpu\n"
-        "  other  shape (2, 1), int64, cpu"
+        "bitwise_or cannot change the shape in place, to (2, 2)\n"
+        "  x      shape (2,), int64, cpu\n"
+        "  other  shape (2, 1), int64, cpu\n"
+        "  hint   x = x + other gives the name x to a new tensor"
     )
 
 

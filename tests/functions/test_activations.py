@@ -103,6 +103,17 @@ def test_softplus_is_exactly_x_beyond_its_threshold() -> None:
     y, g = slopes(lambda x: tgl.softplus(x, 2.0, 3.0), [1.5, 1.75])
     assert y[0] > 1.5
     assert (y[1], g[1]) == (1.75, 1.0)
+    with np.errstate(over="ignore"):  # 4 x is beyond float16
+        y, g = slopes(lambda x: tgl.softplus(x, 4.0), [30000.0], "float16")
+    assert (y[0], g[0]) == (30000.0, 1.0)
+
+
+def test_large_arrays_have_the_gelu_of_small_ones() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 500)).astype("float32")
+    y, g = slopes(tgl.gelu, x, "float32")
+    rows = [slopes(tgl.gelu, row, "float32") for row in x]
+    np.testing.assert_allclose(y, [value for value, _ in rows], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(g, [slope for _, slope in rows], rtol=1e-6, atol=1e-7)
 
 
 def test_a_mish_of_float16_is_that_of_float32_rounded() -> None:

@@ -43,7 +43,11 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
     (
         lambda: tgl.hardtanh(X, 2, 1),
         errors.ArgumentError,
-        ("hardtanh needs min_val <= max_val, but got 2 and 1\n  x   shape (2, 3), float32, cpu"),
+        (
+            "hardtanh needs min_val <= max_val, but got 2 and 1\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  exchange the two"
+        ),
     ),
     (
         lambda: tgl.hardtanh(X, nan),
@@ -140,7 +144,10 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
     (
         lambda: tgl.gelu(X, "exact"),
         errors.ArgumentError,
-        'gelu knows the forms "none" and "tanh", but got approximate=\'exact\'',
+        (
+            'gelu knows the forms "none" and "tanh", but got approximate=\'exact\'\n'
+            '  hint  "tanh" is the faster approximation, "none" the exact form'
+        ),
     ),
     (
         lambda: tgl.gelu(X, approx="tanh"),
@@ -150,7 +157,11 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
     (
         lambda: tgl.glu(X),
         errors.ShapeError,
-        ("glu needs an even size along axis 1, but it is 3\n  x   shape (2, 3), float32, cpu"),
+        (
+            "glu needs an even size along axis 1, but it is 3\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  one half is multiplied with the sigmoid of the other"
+        ),
     ),
     (
         lambda: tgl.glu(Tensor(1.0)),
@@ -236,15 +247,21 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
     (
         lambda: nn.GLU()(X),
         errors.ShapeError,
-        ("glu needs an even size along axis 1, but it is 3\n  x   shape (2, 3), float32, cpu\n  in  glu: GLU(dim=-1)"),
+        (
+            "glu needs an even size along axis 1, but it is 3\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  in    glu: GLU(dim=-1)\n"
+            "  hint  one half is multiplied with the sigmoid of the other"
+        ),
     ),
     (
         lambda: nn.Hardtanh(2, 1)(X),
         errors.ArgumentError,
         (
             "hardtanh needs min_val <= max_val, but got 2 and 1\n"
-            "  x   shape (2, 3), float32, cpu\n"
-            "  in  hardtanh: Hardtanh(min_val=2, max_val=1)"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  in    hardtanh: Hardtanh(min_val=2, max_val=1)\n"
+            "  hint  exchange the two"
         ),
     ),
     (

@@ -119,7 +119,11 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a fill value of another shape",
         lambda: tgl.full((2,), [1, 2, 3]),
         errors.ShapeError,
-        ("full needs a fill_value that broadcasts to shape (2,)\n  fill_value  shape (3,), int64, cpu"),
+        (
+            "full needs a fill_value that broadcasts to shape (2,)\n"
+            "  fill_value  shape (3,), int64, cpu\n"
+            "  hint        one number fills any shape"
+        ),
     ),
     (
         "zeros like a word",

@@ -260,3 +260,16 @@ def test_parts_of_a_real_tensor_do_not_follow_it() -> None:
     with tgl.no_grad():
         x += 1
     assert [part.tolist() for part in parts] == [[1, 2], [1, 2], [1, 2], [0, 0]]
+
+
+def test_rounding_half_precision_to_decimals_does_not_overflow() -> None:
+    x = np.array([1.2344, 1000.0, -60000.0], "float16")
+    y = tgl.round(Tensor(x), 2)
+    assert (y.dtype, y.tolist()) == ("float16", [float(np.float16(1.23)), 1000.0, -60000.0])
+
+
+def test_a_number_outside_an_integer_type_is_compared_and_multiplied_in_floating_point() -> None:
+    x = Tensor([1, 255], dtype="uint8")
+    assert tgl.isclose(x, 255.0).tolist() == [False, True]
+    assert tgl.isclose(x, -1).tolist() == [False, False]
+    np.testing.assert_allclose(tgl.xlogy(x, 300).numpy(), np.array([1, 255]) * np.log(300), rtol=1e-6)

@@ -405,6 +405,65 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         ),
     ),
     (
+        "an int that is no float",
+        lambda: X + 10**400,
+        errors.ArgumentError,
+        (
+            "add cannot work on these operands: int too large to convert to float\n"
+            "  x1  shape (2, 3), float32, cpu\n"
+            "  x2  100000000000000000000000000000000000000000000000000000000..."
+        ),
+    ),
+    (
+        "an int that is no float, beside a condition",
+        lambda: tgl.where(X > 0, X, 10**400),
+        errors.ArgumentError,
+        (
+            "where cannot work on these operands: int too large to convert to float\n"
+            "  condition  shape (2, 3), bool, cpu\n"
+            "  x1         shape (2, 3), float32, cpu\n"
+            "  x2         100000000000000000000000000000000000000000000000000000000..."
+        ),
+    ),
+    (
+        "two ints of which one is no int64",
+        lambda: tgl.add(2**70, 1),
+        errors.DTypeError,
+        (
+            "add needs numbers, but got 1180591620717411303424\n"
+            "  x1    1180591620717411303424\n"
+            "  hint  integers go from -2^63 to 2^64 - 1; a float can hold larger numbers"
+        ),
+    ),
+    (
+        "a comparison with an int that is no float",
+        lambda: tgl.isclose(X, 10**400),
+        errors.ArgumentError,
+        (
+            "isclose needs a number that float32 can hold\n"
+            "  x       shape (2, 3), float32, cpu\n"
+            "  number  100000000000000000000000000000000000000000000000000000000...\n"
+            "  hint    convert the tensor with astype first"
+        ),
+    ),
+    (
+        "an edge that the dtype cannot hold",
+        lambda: tgl.diff(Tensor([1, 2], dtype="uint8"), prepend=300),
+        errors.ArgumentError,
+        (
+            "diff needs a number that uint8 can hold\n"
+            "  x       shape (2,), uint8, cpu\n"
+            "  number  300\n"
+            "  hint    convert the tensor with astype first"
+        ),
+    ),
+    (
+        "digits that no float has",
+        lambda: tgl.round(X, 400),
+        errors.ArgumentError,
+        "round needs decimals from -308 to 308, but got 400",
+    ),
+    (
         "a recurrence of two types",
         lambda: tgl.linear_scan(X, X.astype("float64")),
         errors.ShapeError,

@@ -122,6 +122,29 @@ def test_complex_factors_multiply_to_their_matrix() -> None:
     np.testing.assert_allclose(Z @ x, x * e, atol=1e-12)
 
 
+@pytest.mark.parametrize("a", [Z, TALL, TALL.T], ids=["square", "tall", "wide"])
+def test_a_complex_fit_has_the_smallest_residual(a: np.ndarray) -> None:
+    b = np.array([1.0 + 2.0j, -1.0j, 0.5])[: len(a)]
+    y, residual = tgl.linalg.lstsq(Tensor(a), Tensor(b))
+    expected = np.linalg.pinv(a) @ b
+    np.testing.assert_allclose(y.numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(residual.numpy(), (np.abs(a @ expected - b) ** 2).sum(), atol=1e-12)
+    assert residual.dtype == np.float64
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_a_complex_factor_solves_by_its_conjugate_transpose(upper: bool) -> None:
+    factor = tgl.linalg.cholesky(Tensor(HERMITIAN), upper=upper)
+    y = tgl.linalg.cholesky_solve(Tensor(B), factor, upper=upper)
+    np.testing.assert_allclose(y.numpy(), np.linalg.solve(HERMITIAN, B), atol=1e-12)
+    inverse = tgl.linalg.cholesky_inverse(factor, upper=upper)
+    np.testing.assert_allclose(inverse.numpy(), np.linalg.inv(HERMITIAN), atol=1e-12)
+
+
+def test_the_logarithm_of_a_complex_determinant_is_complex() -> None:
+    np.testing.assert_allclose(np.exp(tgl.linalg.logdet(Tensor(Z)).numpy()), np.linalg.det(Z), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "dtype, expected", [("float32", "complex64"), ("float64", "complex128"), ("int64", "complex64")]
 )
@@ -259,6 +282,23 @@ def test_a_fit_without_full_rank_is_what_the_pseudo_inverse_is_for() -> None:
     with pytest.raises(tgl.errors.ArgumentError, match="full rank"):
         tgl.linalg.lstsq(Tensor(np.zeros((2, 2))), Tensor(b))
     np.testing.assert_allclose((tgl.linalg.pinv(Tensor(a)) @ Tensor(b)).numpy(), np.linalg.lstsq(a, b)[0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("rows, columns", [(5, 3), (3, 5), (4, 4)])
+def test_a_fit_is_refused_where_only_rounding_gives_full_rank(rows: int, columns: int, dtype: str) -> None:
+    numbers = np.random.default_rng(3)
+    a = (numbers.normal(size=(rows, 2)) @ numbers.normal(size=(2, columns))).astype(dtype)
+    with pytest.raises(tgl.errors.ArgumentError, match="full rank"):
+        tgl.linalg.lstsq(Tensor(a), Tensor(np.ones(rows, dtype)))
+
+
+def test_a_norm_of_float16_is_found_in_float32() -> None:
+    x = Tensor(np.array([[300.0, 400.0], [1e-4, 0.0]], "float16"), requires_grad=True)
+    y = tgl.linalg.vector_norm(x, axis=1)
+    assert (y.dtype, y[0].item()) == (np.float16, 500.0)
+    y.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[0.6, 0.8], [1.0, 0.0]], rtol=1e-3)
 
 
 def test_an_exponential_of_numbers_far_apart_is_scaled_per_matrix() -> None:

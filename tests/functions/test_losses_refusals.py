@@ -68,7 +68,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         errors.ShapeError,
         (
             "cross_entropy needs probabilities in the shape of the logits\n"
-            "  input   shape (2,), float32, cpu\n"
+            "  input   shape (2,), int64, cpu\n"
             "  target  shape (2, 3), float32, cpu\n"
             "  hint    the logits come first: cross_entropy(logits, labels)"
         ),

@@ -64,6 +64,22 @@ def test_a_tensor_of_one_parameter_draws_what_the_number_draws(name: str, dtype:
     np.testing.assert_array_equal(by_number.numpy(), by_list.numpy())
 
 
+@pytest.mark.parametrize(
+    "dtype, low, high", [("float16", 1.0, 2.0), ("float32", 1000.0, 1001.0), ("float32", 5.0, 5.0)]
+)
+def test_uniform_numbers_stay_below_high_after_rounding(dtype: str, low: float, high: float) -> None:
+    for a, b in ((low, high), (Tensor(low, dtype=dtype), Tensor([high], dtype=dtype))):
+        x = random.uniform((400_000,), a, b, dtype=dtype).numpy()
+        assert x.min() >= low
+        assert x.max() < high or low == high == x.max()
+
+
+def test_gamma_numbers_at_the_ends_of_float64_are_drawn_in_silence(recwarn: pytest.WarningsRecorder) -> None:
+    assert random.gamma(3, 5e-324, dtype="float64").tolist() == [0.0] * 3
+    np.testing.assert_allclose(random.gamma(3, 1e308, dtype="float64").numpy(), 1e308)
+    assert not recwarn.list
+
+
 def test_every_element_has_the_parameters_at_its_place() -> None:
     n = 20000
     x = random.normal((n, 3), mean=Tensor([0.0, 10.0, -10.0]), std=Tensor([1.0, 0.0, 2.0])).numpy()
@@ -178,6 +194,17 @@ def test_edge_cases_of_categorical() -> None:
     assert random.categorical(Tensor(np.ones((0, 3)))).shape == (0,)
     assert random.categorical(Tensor(np.ones((0, 3))), shape=2).shape == (2, 0)
     assert set(random.categorical([1, 1], shape=200).tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1.0, 1.7e308])
+def test_the_size_of_weights_does_not_matter(scale: float) -> None:
+    assert set(random.categorical(Tensor(np.array([0.0, scale, scale, 0.0])), shape=200).tolist()) == {1, 2}
+    assert set(random.categorical(Tensor(np.array([scale, 0.0])), shape=200).tolist()) == {0}
+
+
+def test_a_class_that_is_hardly_possible_comes_before_an_impossible_one() -> None:
+    p = Tensor(np.tile([0.0, 1.0, 1e-310], (50, 1)))
+    assert random.multinomial(p, 2).tolist() == [[1, 2]] * 50
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 8, 9, 1000])

@@ -27,6 +27,19 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
         ("uniform needs finite low <= high\n  low   shape (3,), float32, cpu\n  high  1"),
     ),
     (
+        lambda: random.uniform(3, -3e38, 3e38),
+        errors.ArgumentError,
+        (
+            "uniform needs bounds whose distance fits into float32, but got -3e+38 and 3e+38\n"
+            '  hint  dtype="float64" reaches further'
+        ),
+    ),
+    (
+        lambda: random.choice(2**33, 3),
+        errors.ArgumentError,
+        "choice needs x of at most 2^32, but got 8589934592",
+    ),
+    (
         lambda: random.uniform(3, [0, "a"]),
         errors.DTypeError,
         ("uniform needs numbers, but got 'a'\n  low   [0, 'a']\n  hint  float(text) reads a number from a text"),

@@ -184,3 +184,12 @@ def test_numbers_and_lists_are_reduced_too() -> None:
     assert tgl.std([1.0, 3.0]).item() == 1.0
     assert tgl.count_nonzero([0, 1, 2]).item() == 2
     assert tgl.median([3, 1, 2]).item() == 2.0
+
+
+def test_half_precision_deviations_and_exponentials_do_not_overflow() -> None:
+    x = Tensor(np.array([300.0, -300.0, 300.0, -300.0], "float16"), requires_grad=True)
+    deviation = tgl.std(x)
+    assert (deviation.item(), deviation.dtype) == (300.0, "float16")
+    assert tgl.grad(deviation, x).tolist() == [0.25, -0.25, 0.25, -0.25]
+    total = tgl.logsumexp(Tensor(np.zeros(70000, "float16")))
+    assert (total.item(), total.dtype) == (float(np.float16(np.log(70000))), "float16")

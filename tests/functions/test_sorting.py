@@ -84,3 +84,19 @@ def test_the_order_of_every_kind_of_number_is_numpys_stable_one(dtype: str, shap
     falling = tgl.argsort(Tensor(x), axis, descending=True).numpy()
     expected = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
     np.testing.assert_array_equal(falling, expected)
+
+
+@pytest.mark.parametrize("shape, axis", [((60,), 0), ((6, 10), 0), ((3, 2, 10), 1)])
+@pytest.mark.parametrize("dtype", RANGES)
+def test_the_first_few_are_the_start_of_the_stable_order(dtype: str, shape: tuple[int, ...], axis: int) -> None:
+    x = Tensor(np.random.default_rng(6).choice(np.array(RANGES[dtype], dtype), shape))
+    for k in (0, 1, 2, shape[axis]):
+        start = (slice(None),) * axis + (slice(0, k),)
+        for largest in (True, False):
+            expected = tgl.argsort(x, axis, descending=largest).numpy()[start]
+            values, indices = tgl.topk(x, k, axis, largest)
+            np.testing.assert_array_equal(indices.numpy(), expected)
+            np.testing.assert_array_equal(values.numpy(), np.take_along_axis(x.numpy(), expected, axis))
+    value, index = tgl.kthvalue(x, 2, axis)
+    np.testing.assert_array_equal(index.numpy(), np.take(tgl.argsort(x, axis).numpy(), 1, axis))
+    np.testing.assert_array_equal(value.numpy(), np.take(np.sort(x.numpy(), axis), 1, axis))

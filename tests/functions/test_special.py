@@ -173,3 +173,18 @@ def test_many_elements_are_those_of_few() -> None:
     for name in ("erf", "erfc", "lgamma", "digamma"):
         function = getattr(tgl, name)
         np.testing.assert_array_equal(function(Tensor(x))._data[7], function(Tensor(x[7]))._data)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lgamma_is_infinite_at_every_negative_integer(dtype: str) -> None:
+    x = np.array([-1.0, -1e5, -float(np.finfo(dtype).max), -np.inf], dtype)
+    np.testing.assert_array_equal(tgl.lgamma(Tensor(x)).numpy(), np.inf)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_logistic_function_is_silent_and_bounded_everywhere(dtype: str) -> None:
+    largest = float(np.finfo(dtype).max)
+    x = np.array([-np.inf, -largest, -12.0, 0.0, 12.0, largest, np.inf, np.nan], dtype)
+    exact = [0.0, 0.0, 1 / (1 + math.exp(12)), 0.5, 1 / (1 + math.exp(-12)), 1.0, 1.0, np.nan]
+    tolerance = {"float16": 6e-3, "float32": 1e-6, "float64": 1e-15}[dtype]  # half: -12 gives a subnormal number
+    np.testing.assert_allclose(tgl.sigmoid(Tensor(x)).numpy(), exact, rtol=tolerance)

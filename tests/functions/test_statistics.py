@@ -128,3 +128,25 @@ def test_a_correlation_is_never_above_1() -> None:
 def test_a_covariance_without_a_degree_of_freedom_is_not_a_number() -> None:
     with np.errstate(all="ignore"):
         assert np.isnan(tgl.cov(Tensor([[1.0], [2.0]])).numpy()).all()
+
+
+def test_half_precision_is_averaged_in_float32() -> None:
+    x = Tensor(np.full(4, 60000.0, "float16"), requires_grad=True)
+    mean = tgl.average(x, weights=Tensor(np.ones(4, "float16")))
+    assert (mean.item(), mean.dtype) == (60000.0, "float16")
+    assert tgl.grad(mean, x).tolist() == [0.25] * 4
+
+
+def test_no_quantiles_keep_the_reduced_axes() -> None:
+    assert tgl.quantile(tgl.ones((2, 3)), [], axis=1, keepdims=True).shape == (0, 2, 1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_numbers_at_an_edge_are_counted_where_numpy_counts_them(weighted: bool) -> None:
+    """0.3 lies below the edge 3 * 0.1, which is 0.30000000000000004."""
+    x = np.arange(11) / 10
+    weights = np.ones(11) if weighted else None
+    expected, edges = np.histogram(x, 10, weights=weights)
+    counts, found = tgl.histogram(Tensor(x), 10, weights=weights)
+    np.testing.assert_array_equal(counts.numpy(), expected)
+    np.testing.assert_array_equal(found.numpy(), edges)

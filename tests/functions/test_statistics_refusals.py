@@ -387,6 +387,22 @@ REFUSALS: list[tuple[str, Any, type, str]] = [
         ),
     ),
     (
+        "falling edges of a histogram",
+        lambda: tgl.histogram(V, [3.0, 2.0, 1.0]),
+        A,
+        "histogram needs edges in rising order\n  bins  shape (3,), float32, cpu\n  hint  sort(bins)",
+    ),
+    (
+        "a histogram from NaN to NaN",
+        lambda: tgl.histogram(V * float("nan")),
+        A,
+        (
+            "histogram needs finite numbers, or a range to look at\n"
+            "  x     shape (3,), float32, cpu\n"
+            "  hint  range=(0, 1), or x[isfinite(x)]"
+        ),
+    ),
+    (
         "points of interp",
         lambda: tgl.interp(V, V, V[:2]),
         S,

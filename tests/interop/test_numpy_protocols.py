@@ -115,6 +115,12 @@ CALLS = {
     "expand_dims": lambda x: np.expand_dims(x, 1),
     "squeeze": lambda x: np.squeeze(np.expand_dims(x, 0)),
     "flip": lambda x: np.flip(x, axis=1),
+    "fliplr": lambda x: np.fliplr(x),
+    "flipud": lambda x: np.flipud(x),
+    "fix": lambda x: np.fix(x),
+    "copy": lambda x: np.copy(x),
+    "split": lambda x: np.split(x, 3, axis=1)[1],
+    "split at places": lambda x: np.split(x, [1], axis=1)[1],
     "roll": lambda x: np.roll(x, 1, axis=1),
     "moveaxis": lambda x: np.moveaxis(x, 0, 1),
     "swapaxes": lambda x: np.swapaxes(x, 0, 1),
@@ -186,6 +192,7 @@ WITHOUT_GRADIENT = {
     "count_nonzero": lambda x: np.count_nonzero(x, axis=0),
     "nonzero": lambda x: np.nonzero(x)[0],
     "where of one": lambda x: np.where(x > 1.0)[1],
+    "where of numbers": lambda x: np.where(x)[1],
     "zeros_like": lambda x: np.zeros_like(x),
     "full_like": lambda x: np.full_like(x, 3.0),
     "any": lambda x: np.any(x > 1.0, axis=0),
@@ -199,6 +206,19 @@ def test_results_without_a_gradient_are_tensors_too(call):
     y = call(Tensor(A))
     assert type(y) is Tensor
     assert y.tolist() == call(A).tolist()
+
+
+def test_where_of_numbers_is_asked_of_a_leaf_too():
+    assert [found.tolist() for found in np.where(leaf([0.0, 2.0]))] == [[1]]
+
+
+@pytest.mark.skipif(not hasattr(np, "astype"), reason="NumPy has it since 2.1")
+def test_astype_of_numpy_keeps_the_gradient():
+    x = leaf([1.0, 2.0])
+    y = np.astype(x, "float64")
+    assert y.dtype == tgl.float64
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
 
 
 # --- what we do not have ------------------------------------------------------------------------------------
@@ -242,6 +262,7 @@ LOST = {
     "numpy.unique: tinygrad_lite's has no return_index=": lambda: np.unique(leaf([1.0]), return_index=True),
     "numpy.pad: tinygrad_lite's has no mode='symmetric'": lambda: np.pad(leaf([1.0]), 1, mode="symmetric"),
     "numpy.add: tinygrad_lite's has no dtype=": lambda: np.add(leaf([1.0]), 1.0, dtype="float64"),
+    "numpy.add.reduce: tinygrad_lite's has no dtype=": lambda: np.add.reduce(leaf([1.0]), dtype="float64"),
 }
 
 
@@ -254,19 +275,20 @@ def test_a_gradient_that_would_be_lost_is_refused(reason, call):
 
 
 def test_writing_into_an_array_is_refused():
+    need = "numpy.add cannot write into out=: a tensor's result is a new tensor"
     hint = "  hint  write y = y + x, or y += x.detach().numpy() where y is an array"
-    x = Tensor([1.0])
+    x, shown = Tensor([1.0]), "shape (1,), float32, cpu"
 
     def in_place() -> None:
         array = np.ones(1)
         array += x
 
-    text = (
-        f"numpy.add cannot write into out=: a tensor's result is a new tensor\n  x1    shape (1,), float32, cpu\n{hint}"
-    )
+    text = f"{need}\n  x1    shape (1,), float64, cpu\n  x2    {shown}\n{hint}"
     assert refusal(ArgumentError, in_place) == text
+    text = f"{need}\n  x1    {shown}\n  x2    1.0\n{hint}"
     assert refusal(ArgumentError, lambda: np.add(x, 1.0, out=np.ones(1))) == text
-    assert refusal(ArgumentError, lambda: np.sum(x, out=np.ones(()))) == text.replace("numpy.add", "numpy.sum")
+    text = f"{need}\n  x1    {shown}\n{hint}".replace("numpy.add", "numpy.sum")
+    assert refusal(ArgumentError, lambda: np.sum(x, out=np.ones(()))) == text
 
 
 def test_writing_into_a_tensor_at_an_index_is_refused():

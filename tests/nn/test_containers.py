@@ -136,7 +136,7 @@ REFUSED = {
         errors.DTypeError,
         (
             "Sequential needs modules\n"
-            "  module  <class 'tinygrad_lite.nn.activations.ReLU'>\n"
+            "  module  class ReLU\n"
             "  hint    ReLU is a class; with parentheses it makes a module: ReLU(...)"
         ),
     ),

@@ -42,7 +42,7 @@ class Operation:
         call: the operation on tensors, ``call(*tensors, **options)``.
         numpy: the same on NumPy arrays.
         torch: the same in PyTorch, ``torch(torch, *tensors, **options)``; None where it has no counterpart.
-        samples: the calls to make; away from kinks, whose conventions stand in test_kinks.py.
+        samples: the calls to make; away from kinks, whose conventions stand in docs/gradients.md.
         covers: the declared rows that these calls exercise.
         length: operations per element of the result; None: as many as the largest operand has elements.
         condition: how much larger than the operands the numbers inside get.

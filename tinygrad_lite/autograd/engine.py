@@ -64,7 +64,7 @@ def backward_pass(
         return _BackwardPass(roots, retain_graph, create_graph, inputs).run()
     except np.linalg.LinAlgError as error:
         refused = error
-    refuse_singular(refused)
+    return refuse_singular(refused)
 
 
 def refuse_singular(error: np.linalg.LinAlgError) -> NoReturn:

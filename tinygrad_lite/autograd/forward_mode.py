@@ -37,7 +37,7 @@ def forward_pass(
         return _walk(outputs, seeds, create_graph)
     except np.linalg.LinAlgError as error:
         refused = error
-    engine.refuse_singular(refused)
+    return engine.refuse_singular(refused)
 
 
 def _walk(outputs: Sequence[engine.Place], seeds: Sequence[tuple[engine.Place, Any]], create_graph: bool) -> list[Any]:

@@ -133,7 +133,7 @@ def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
             world = worlds[type(a)]
         try:
             out = world.forward(a, b)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:  # 10**400 is no float
             refuse(row, (x1, Number(b) if x2 is _NUMBER else x2), error)
         if type(out) is not world.array_type:
             out = world.xp.asarray(out)
@@ -185,9 +185,10 @@ def tensor_of(operation: str, value: Any, name: str) -> Tensor:
     """``value`` itself if it is a tensor, else a new one; refused in the words of the operation, not of ``Tensor``."""
     if isinstance(value, Tensor):
         return value
+    value = value._data if isinstance(value, Number) else value
     refused = None
     try:
-        tensor = Tensor(value._data if isinstance(value, Number) else value)
+        tensor = Tensor(value)
     except Error as error:
         refused = error
     if refused is not None:  # out of the handler, so that no traceback shows two errors
@@ -201,7 +202,7 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
     x1, x2 = operand(row.name, x1, first), operand(row.name, x2, second)
     a, b = x1._data, x2._data
     if isinstance(x1, Number) and isinstance(x2, Number):
-        x1 = Tensor(a)
+        x1 = tensor_of(row.name, x1, first)
         a = x1._data
     if isinstance(x2, Number):
         dtype = dtypes.with_number(a.dtype, b)
@@ -262,7 +263,7 @@ def _apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> 
             outputs = world.forward(arrays, *statics)
         else:
             outputs = world.forward(*arrays, *statics)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
         refuse(row, operands, error)
     if not row.several:
         tensor = _new(Tensor)

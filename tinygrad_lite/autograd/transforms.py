@@ -169,9 +169,7 @@ def _call(
     operation: str, func: Callable[..., Any], inputs: Any, create_graph: bool
 ) -> tuple[list[Tensor], list[Tensor], bool, bool]:
     """Run ``func`` on inputs that start a graph of their own (or, under create_graph, continue the given one)."""
-    if not callable(func):
-        hint = f"pass the function itself, not its result: {operation}(f, x)"
-        fail(DTypeError, operation, "needs a function", {"func": func}, hint)
+    _require_function(operation, func)
     single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
     given = [x if isinstance(x, Tensor) else Tensor(x) for x in ([inputs] if single else inputs)]
     fresh = []
@@ -197,6 +195,12 @@ def _call(
                 "does it end with a return, and compute with tensors from its arguments to its result?",
             )
     return fresh, ys, single, alone
+
+
+def _require_function(operation: str, func: Any) -> None:
+    if not callable(func):
+        hint = f"pass the function itself, not its result: {operation}(f, x)"
+        fail(DTypeError, operation, "needs a function", {"func": func}, hint)
 
 
 def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> list[Tensor]:
@@ -384,6 +388,7 @@ def hessian(func: Callable[..., Any], inputs: Any, *, create_graph: bool = False
 
 def _gradient(operation: str, func: Callable[..., Any], values: list[Tensor]) -> Callable[..., tuple[Tensor, ...]]:
     """The function that computes the recorded gradient of ``func`` (and appends its value to ``values``)."""
+    _require_function(operation, func)
 
     def gradient(*xs: Tensor) -> tuple[Tensor, ...]:
         y = func(*xs)

@@ -174,7 +174,7 @@ def random_split(dataset: Dataset[Any], lengths: Sequence[float], *, seed: int =
         >>> len(train), len(val), sorted([*train.indices, *val.indices]) == list(range(10))
         (8, 2, True)
     """
-    if not hasattr(lengths, "__iter__"):
+    if not hasattr(lengths, "__iter__") or not all(isinstance(n, (int, float, np.number)) for n in lengths):
         need, hint = "needs a list of sizes or fractions", f"pass both parts: [{lengths!r}, ...]"
         errors.fail(errors.DTypeError, "random_split", need, {"lengths": lengths}, hint)
     total = len(dataset)

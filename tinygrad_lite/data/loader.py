@@ -145,11 +145,11 @@ class DataLoader(CheckedConstructor):
             StateError: the keys are others.
             ArgumentError: the epoch is not a non-negative integer.
         """
-        if set(state) != {"epoch"}:
+        if not isinstance(state, Mapping) or set(state) != {"epoch"}:
             errors.fail(
                 errors.StateError,
                 "DataLoader.load_state_dict",
-                f"needs the one key 'epoch', but got {sorted(state)}",
+                f"needs the one key 'epoch', but got {sorted(state) if isinstance(state, Mapping) else state!r}",
                 hint="was it saved by a DataLoader?",
             )
         self.set_epoch(state["epoch"])

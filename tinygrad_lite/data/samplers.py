@@ -33,6 +33,8 @@ def check_count(operation: str, name: str, value: Any, least: int) -> int:
 
 def check_numbers(operation: str, need: str, values: Iterable[Any], hint: str = "") -> list[int]:
     """Return sample numbers as ints, or raise IndexingError at the first that is no integer; bools are none."""
+    if not hasattr(values, "__iter__"):
+        errors.fail(errors.DTypeError, operation, f"{need} {values!r}", hint="pass a list of them")
     numbers = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if not set(map(type, numbers)) <= {int}:
         for i, number in enumerate(numbers):

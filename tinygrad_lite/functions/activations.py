@@ -101,7 +101,8 @@ def hardtanh(x: Any, /, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     x = floating("hardtanh", x)
     low, high = number("hardtanh", "min_val", min_val), number("hardtanh", "max_val", max_val)
     if not low <= high:
-        fail(ArgumentError, "hardtanh", f"needs min_val <= max_val, but got {low} and {high}", {"x": x})
+        need = f"needs min_val <= max_val, but got {low} and {high}"
+        fail(ArgumentError, "hardtanh", need, {"x": x}, "exchange the two" if low > high else "")
     return apply(rules.HARDTANH, (x,), (low, high))
 
 
@@ -333,8 +334,6 @@ mish = unary(
     """,
     real=True,
 )
-_gelu = unary(rules.GELU, "", real=True)
-_gelu_tanh = unary(rules.GELU_TANH, "", real=True)
 
 
 @checked_keywords
@@ -352,11 +351,14 @@ def gelu(x: Any, /, approximate: str = "none") -> Tensor:
     >>> gelu(Tensor([0.0, 100.0]))
     Tensor([  0., 100.])
     """
+    x = floating("gelu", x)
     if approximate == "none":
-        return _gelu(x)
+        return apply(rules.GELU, (x,))
     if approximate != "tanh":
-        fail(ArgumentError, "gelu", f'knows the forms "none" and "tanh", but got approximate={approximate!r}')
-    return _gelu_tanh(floating("gelu", x))
+        hint = '"tanh" is the faster approximation, "none" the exact form'
+        need = f'knows the forms "none" and "tanh", but got approximate={approximate!r}'
+        fail(ArgumentError, "gelu", need, {}, hint)
+    return apply(rules.GELU_TANH, (x,))
 
 
 softsign = unary(
@@ -404,5 +406,6 @@ def glu(x: Any, /, axis: int = -1) -> Tensor:
     place = axis_number("glu", axis, x._data.ndim, x)
     size = x._data.shape[place]
     if size % 2:
-        fail(ShapeError, "glu", f"needs an even size along axis {place}, but it is {size}", {"x": x})
+        hint = "one half is multiplied with the sigmoid of the other"
+        fail(ShapeError, "glu", f"needs an even size along axis {place}, but it is {size}", {"x": x}, hint)
     return apply(rules.GLU, (x,), (place,))

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.graph import Tensor, mode
 from tinygrad_lite.autograd.record import apply, tensor_of
 from tinygrad_lite.autograd.rules.elementwise import ASTYPE
-from tinygrad_lite.errors import AxisError, DTypeError, KeywordError, ShapeError, fail
+from tinygrad_lite.errors import AxisError, DTypeError, GradientError, KeywordError, ShapeError, fail
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -121,6 +121,9 @@ def _refuse_count(
     """Refuse a call with too many or too few arguments, or with one of them twice."""
     places = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     has = f"it has {', '.join(parameters)}" if parameters else "it has none"
+    for name, p in parameters.items():
+        if p.kind is p.POSITIONAL_ONLY and name in kwargs:
+            fail(KeywordError, operation, f"takes {name} by its place alone; {has}", {}, f"leave out {name}=")
     if len(args) > len(places):
         named = [name for name in parameters if name not in places]
         if named and not hint:
@@ -128,12 +131,11 @@ def _refuse_count(
         fail(KeywordError, operation, f"got {len(args)} arguments in a row; {has}", {}, hint)
     missing = [n for n in places[len(args) :] if n not in kwargs and parameters[n].default is inspect.Parameter.empty]
     if missing:
+        required = [n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        hint = hint or f"{operation}({', '.join(required)})"
         fail(KeywordError, operation, f"needs {' and '.join(missing)}; {has}", {}, hint)
     twice = next((name for name in places[: len(args)] if name in kwargs), "an argument")
-    need = f"got {twice} twice, by its place and by its name; {has}"
-    if twice in places and parameters[twice].kind is inspect.Parameter.POSITIONAL_ONLY:
-        need = f"takes {twice} by its place, not by its name; {has}"
-    fail(KeywordError, operation, need, {}, hint)
+    fail(KeywordError, operation, f"got {twice} twice, by its place and by its name; {has}", {}, hint)
 
 
 def as_tensor(operation: str, x: Any, name: str = "x") -> Tensor:
@@ -166,9 +168,13 @@ def number(operation: str, name: str, value: Any, hint: str = "") -> float:
 
     Raises:
         DTypeError: for anything but one real number.
+        GradientError: for a tensor whose gradient would be lost.
     """
     if type(value) in (int, float, bool):  # not np.float64, which is a float but would not be weak
         return value  # type: ignore[no-any-return]
+    if isinstance(value, Tensor) and value._node is not None and mode.enabled:
+        need = f"needs a number as {name}, through which no gradient flows"
+        fail(GradientError, operation, need, {name: value}, f"{name}.item() says that the gradient ends here")
     try:
         found = value.item()  # NumPy's numbers, and arrays and tensors with one element
     except (AttributeError, ValueError):

@@ -32,8 +32,8 @@ def isclose(x1: Any, x2: Any, /, rtol: float = 1e-5, atol: float = 1e-8, equal_n
     >>> isclose(Tensor([1.0, 2.0]), Tensor([1.0, 2.1]))
     Tensor([ True, False])
     """
-    first, second = operand("isclose", x1, "x1"), operand("isclose", x2, "x2")
-    first, second = _inexact(first, second), _inexact(second, first)
+    first, second = _inexact(operand("isclose", x1, "x1")), _inexact(operand("isclose", x2, "x2"))
+    first, second = beside("isclose", first, second), beside("isclose", second, first)
     relative, absolute = number("isclose", "rtol", rtol), number("isclose", "atol", atol)
     with np.errstate(over="ignore", invalid="ignore"):  # the difference of two infinities
         near = less_equal(abs(subtract(first, second)), add(multiply(abs(second), relative), absolute))
@@ -72,7 +72,8 @@ def array_equal(x1: Any, x2: Any, /, equal_nan: bool = False) -> Tensor:
     return all(logical_or(same, logical_and(isnan(first), isnan(second))) if equal_nan else same)
 
 
-def _inexact(x: Any, other: Any) -> Tensor:
-    """``x`` in floating point (differences of unsigned integers wrap around), without its graph."""
-    tensor = beside(x, other)
-    return cast(tensor, dtypes.float64) if tensor._data.dtype.kind in "biu" else tensor.detach()
+def _inexact(x: Any) -> Any:
+    """A tensor in floating point (differences of unsigned integers wrap around), without its graph; a Number as it is."""
+    if not isinstance(x, Tensor):
+        return x
+    return cast(x, dtypes.float64) if x._data.dtype.kind in "biu" else x.detach()

@@ -9,9 +9,18 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import graph
 from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
-from tinygrad_lite.autograd.record import broadcast_clash, require_float
+from tinygrad_lite.autograd.record import require_float
 from tinygrad_lite.autograd.rows import copied, namespaces
-from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, describe, fail
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    Error,
+    GradientError,
+    ShapeError,
+    describe,
+    fail,
+)
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number, shape_tuple
 
 __all__ = [
@@ -46,7 +55,9 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         value = _unwrapped(value)
     try:
         data = np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        if isinstance(error, Error):
+            raise
         if isinstance(error, ValueError) and python:
             hint = "what stands at one depth must have one length"
             fail(ArgumentError, "Tensor", "needs nested lists of equal lengths", {"value": value}, hint)
@@ -65,9 +76,22 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         got = str(stranger) if _too_large(stranger) else describe(stranger)
         fail(DTypeError, "Tensor", f"needs numbers, but got {got}", {"value": value}, _stranger_hint(stranger))
     wanted = dtypes.as_dtype(wanted.newbyteorder("="))
+    _refuse_loss(value, data, wanted, python)
     if copy:
         return np.array(data, dtype=wanted, order="C")
     return data.astype(wanted, copy=False)
+
+
+def _refuse_loss(value: Any, data: Any, wanted: dtypes.DType, python: bool) -> None:
+    """Refuse what NumPy would change without a word: masked elements, and Python integers too large for a dtype."""
+    if type(value) is not np.ndarray and np.ma.is_masked(value):
+        hint = "value.filled(0.0) says what stands in their place"
+        fail(DTypeError, "Tensor", "needs numbers, but some elements are masked", {"value": data}, hint)
+    if python and wanted != data.dtype and wanted.kind in "iu" and data.dtype.kind in "iu" and data.size:
+        bounds, low, high = np.iinfo(wanted), int(data.min()), int(data.max())
+        if low < bounds.min or high > bounds.max:
+            need = f"needs numbers that {wanted.name} can hold, but got {low if low < bounds.min else high}"
+            fail(ArgumentError, "Tensor", need, {"value": value}, f"it holds {bounds.min} to {bounds.max}")
 
 
 def _buffer(value: Any) -> bool:
@@ -98,6 +122,8 @@ def _stranger_hint(stranger: Any) -> str:
         return "float(text) reads a number from a text"
     if isinstance(stranger, (dict, set, frozenset)) or hasattr(stranger, "__next__"):
         return "make a list of its numbers first"
+    if hasattr(stranger, "__float__"):  # a Fraction, a Decimal
+        return "float(value) is the nearest number that a tensor can hold"
     return "call it first, and pass its result" if callable(stranger) else ""
 
 
@@ -282,8 +308,10 @@ def full(
 def _filled(operation: str, sizes: tuple[int, ...], fill_value: Any, dtype: dtypes.DTypeLike) -> Any:
     """An array of ``sizes`` on the device of ``fill_value`` (numbers have none)."""
     value = as_tensor(operation, fill_value, "fill_value")._data
-    if broadcast_clash([sizes, value.shape]) or value.ndim > len(sizes):
-        fail(ShapeError, operation, f"needs a fill_value that broadcasts to shape {sizes}", {"fill_value": value})
+    pairs = zip(value.shape[::-1], sizes[::-1], strict=False)
+    if value.ndim > len(sizes) or any(n not in (1, m) for n, m in pairs):
+        hint = "one number fills any shape"
+        fail(ShapeError, operation, f"needs a fill_value that broadcasts to shape {sizes}", {"fill_value": value}, hint)
     kind, xp = value.dtype if dtype is None else dtypes.as_dtype(dtype), namespaces[type(value)]
     # A Python number goes straight to its dtype: by way of float32 a float64 would lose digits.
     if type(fill_value) not in (int, float) and not (type(fill_value) is complex and kind.kind == "c"):

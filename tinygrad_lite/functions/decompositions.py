@@ -215,5 +215,10 @@ def svdvals(x: Any, /) -> Tensor:
     >>> svdvals(Tensor([[3.0, 0.0], [0.0, 4.0]]))
     Tensor([4., 3.])
     """
-    found: Tensor = decomposed(rules.SVDVALS, {"x": matrices("svdvals", x)}, (), CONVERGES)
+    return singular_values("svdvals", x)
+
+
+def singular_values(operation: str, x: Any) -> Tensor:
+    """``svdvals`` for a function that is called ``operation``."""
+    found: Tensor = decomposed(rules.SVDVALS, {"x": matrices(operation, x)}, (), CONVERGES, operation)
     return found

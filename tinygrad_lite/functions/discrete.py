@@ -187,8 +187,8 @@ def choice(x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis
         if not replace:
             need = f"needs at least {count} elements for as many draws without replacement, but there are {available}"
         fail(ArgumentError, "choice", need, {"x": x})
-    if weights is None and replace:
-        bits.integers(0, 0, 0, 0, max(n, 1))  # refuses too large an n before a key is spent
+    if n > 2**32:
+        fail(ArgumentError, "choice", f"needs x of at most 2^32, but got {n}")
     if weights is not None:
         found = _classes(weights, sizes) if replace else _distinct(weights, count).reshape(sizes)
     elif replace:

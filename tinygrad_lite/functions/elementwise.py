@@ -428,14 +428,20 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     return result
 
 
-def beside(x: Any, other: Any) -> Tensor:
-    """A Number as a tensor of the dtype and on the device that it gets beside another operand; tensors as they are."""
-    if isinstance(x, Tensor):
-        return x
-    if not isinstance(other, Tensor):
-        return Tensor(x._data)
+def beside(operation: str, x: Any, other: Any, floating: bool = False) -> Tensor:
+    """A Number as a tensor of the dtype and on the device that it gets beside another operand; tensors as they are.
+
+    ``floating``: where that would be an integer type, it is float32 instead.
+    """
+    if isinstance(x, Tensor) or not isinstance(other, Tensor):
+        return record.tensor_of(operation, x, "x")
     dtype = dtypes.with_number(other._data.dtype, x._data)
-    return make_tensor(namespaces[type(other._data)].full((), x._data, dtype))
+    dtype = dtypes.default_float if floating and dtype.kind in "biu" else dtype
+    try:
+        return make_tensor(namespaces[type(other._data)].full((), x._data, dtype))
+    except OverflowError:
+        need, hint = f"needs a number that {dtype.name} can hold", "convert the tensor with astype first"
+        fail(ArgumentError, operation, need, {"x": other, "number": x._data}, hint)
 
 
 def holding(x: Any, data: Any) -> Any:

@@ -20,7 +20,7 @@ CONVERGES = "did not converge: it needs finite numbers"
 DEFINITE = "needs positive definite matrices"
 
 _HINTS = {
-    NOT_SINGULAR: "linalg.pinv and linalg.lstsq accept them; adding 1e-6 * eye(n) moves a matrix away from such ones",
+    NOT_SINGULAR: "linalg.pinv accepts them; adding 1e-6 * eye(n) moves a matrix away from such ones",
     CONVERGES: "isfinite(x).all() is False where there are NaN or inf",
     DEFINITE: "if only rounding is to blame, add a little to the diagonal: x + 1e-6 * eye(n)",
 }

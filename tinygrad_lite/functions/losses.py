@@ -15,9 +15,9 @@ from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, broadcast_clash
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
-from tinygrad_lite.functions.activations import softplus
+from tinygrad_lite.functions.activations import hardtanh, softplus
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
-from tinygrad_lite.functions.elementwise import abs, minimum, where
+from tinygrad_lite.functions.elementwise import abs, where
 from tinygrad_lite.functions.indexing import getitem, take_along_axis
 from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_dims, reshape
 from tinygrad_lite.functions.network import log_softmax
@@ -105,6 +105,7 @@ def cross_entropy(
         swapped = isinstance(input, Tensor) and input._data.dtype.kind in "iu"
         if swapped and labels.shape != data.shape:
             hint = "the logits come first: cross_entropy(logits, labels)"
+            named["input"] = input
             fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
         return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
     some_ignored = _check_classes("cross_entropy", logits, target, ignore_index)
@@ -380,7 +381,8 @@ def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = 
         hint = "it is the distance at which squares turn into absolute values, such as 1.0"
         named = {"input": x, "target": target}
         fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", named, hint)
-    distance = abs(x - target)
-    # With c = min(|d|, delta) both branches are c (|d| - c/2), and so is the derivative.
-    near = minimum(distance, delta)
-    return _reduced(near * (distance - near * 0.5), reduction)
+    difference = x - target
+    # With c = d, bounded to [-delta, delta], both branches are c (d - c/2), and so is the derivative. No |d|: its
+    # bend at 0 would take the second derivative with it.
+    near = hardtanh(difference, -delta, delta)
+    return _reduced(near * (difference - near * 0.5), reduction)

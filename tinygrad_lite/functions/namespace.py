@@ -22,6 +22,7 @@ from tinygrad_lite.functions.logic import *
 from tinygrad_lite.functions.manipulation import *
 from tinygrad_lite.functions.manipulation import cast as astype  # type: ignore[assignment]  # noqa: F401  (rules want no copy)
 from tinygrad_lite.functions.matrices import *
+from tinygrad_lite.functions.network import *
 from tinygrad_lite.functions.norms import *
 from tinygrad_lite.functions.products import *
 from tinygrad_lite.functions.reductions import *

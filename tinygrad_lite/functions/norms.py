@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import Number, apply
 from tinygrad_lite.autograd.rules import norms as rules
 from tinygrad_lite.autograd.rules.solvers import INV
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail
 from tinygrad_lite.functions.arguments import NOTHING, as_tensor, axis_numbers, checked_keywords, floating, number
-from tinygrad_lite.functions.decompositions import svdvals
+from tinygrad_lite.functions.decompositions import singular_values
 from tinygrad_lite.functions.elementwise import abs, divide, multiply, subtract, where
 from tinygrad_lite.functions.indexing import getitem
-from tinygrad_lite.functions.lapack import NOT_SINGULAR, decomposed, matrices, square
+from tinygrad_lite.functions.lapack import NOT_SINGULAR, check_batches, decomposed, matrices, square
 from tinygrad_lite.functions.logic import equal, greater
-from tinygrad_lite.functions.manipulation import expand_dims, permute_dims
+from tinygrad_lite.functions.manipulation import cast, expand_dims, permute_dims
 from tinygrad_lite.functions.reductions import max, min, sum
 from tinygrad_lite.functions.solvers import tolerance
 
@@ -65,7 +66,10 @@ def _vector_norm(operation: str, x: Any, axis: Axis, keepdims: bool, ord: Any) -
         return sum(where(equal(x, 0), abs(x), 1.0), axes, keepdims)
     if power == 1:
         return sum(abs(x), axes, keepdims)
-    return apply(rules.VECTOR_NORM, (x,), (axes, bool(keepdims), power))
+    dtype = x._data.dtype
+    if dtype.itemsize < 4:  # the powers leave float16's range long before the norm does
+        x = cast(x, dtypes.default_float)
+    return cast(apply(rules.VECTOR_NORM, (x,), (axes, bool(keepdims), power)), dtype)
 
 
 @checked_keywords
@@ -89,6 +93,7 @@ def cdist(x1: Any, x2: Any, /, p: float = 2) -> Tensor:
         need = "needs points in the rows of both, (..., n, k) and (..., m, k)"
         hint = "the points of both have equally many coordinates, on the last axis"
         fail(ShapeError, "cdist", need, {"x1": x1, "x2": x2}, hint)
+    check_batches("cdist", {"x1": x1, "x2": x2})
     return _vector_norm("cdist", subtract(expand_dims(x1, -2), expand_dims(x2, -3)), -1, False, p)
 
 
@@ -121,12 +126,12 @@ def _matrix_norm(operation: str, x: Any, keepdims: bool, ord: Any) -> Tensor:
             return _vector_norm(operation, x, (-2, -1), keepdims, 2)
         if ord != "nuc":
             _refuse_order(operation, x, ord)
-        return _over_matrix(sum(svdvals(matrices(operation, x)), -1), keepdims)
+        return _over_matrix(sum(singular_values(operation, x), -1), keepdims)
     power = number(operation, "ord", ord)
     if power not in (1, -1, 2, -2, _INF, -_INF):
         _refuse_order(operation, x, ord)
     if power in (2, -2):
-        sizes = svdvals(matrices(operation, x))
+        sizes = singular_values(operation, x)
     else:
         sizes = _vector_norm(operation, x, -2 if power in (1, -1) else -1, False, 1)
     if sizes._data.shape[-1] == 0:
@@ -195,7 +200,7 @@ def cond(x: Any, /, p: Any = None) -> Tensor:
     """
     x = matrices("cond", x)
     if p is None or p in (2, -2):
-        values = svdvals(x)
+        values = singular_values("cond", x)
         if values._data.shape[-1] == 0:
             fail(ShapeError, "cond", "needs at least one element to choose from", {"x": x}, NOTHING)
         largest, smallest = getitem(values, (Ellipsis, 0)), getitem(values, (Ellipsis, -1))
@@ -216,7 +221,7 @@ def matrix_rank(x: Any, /, *, rtol: Any = None) -> Tensor:
     Tensor(1, dtype=int64)
     """
     x = matrices("matrix_rank", x).detach()
-    values = svdvals(x)
+    values = singular_values("matrix_rank", x)
     if values._data.shape[-1] == 0:
         return sum(greater(values, 0), -1)
     limit = tolerance("matrix_rank", x, rtol)

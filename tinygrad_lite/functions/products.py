@@ -53,8 +53,7 @@ def matmul(x1: Any, x2: Any, /) -> Tensor:
         x1, x2 = holding(x1, a), holding(x2, b)
     s1, s2 = a.shape, b.shape
     if not s1 or not s2:
-        hint = "use * for numbers; an element of a matrix has no axes left"
-        fail(ShapeError, "matmul", "needs at least one axis in each operand", {"x1": x1, "x2": x2}, hint)
+        fail(ShapeError, "matmul", "needs at least one axis in each operand", {"x1": x1, "x2": x2}, "use * for numbers")
     inner = s2[-2] if len(s2) > 1 else s2[0]
     if s1[-1] != inner:
         side = "x2.shape[-2]" if len(s2) > 1 else "x2.shape[0]"
@@ -203,6 +202,7 @@ def tensordot(x1: Any, x2: Any, /, axes: Any = 2) -> Tensor:
     x1, x2 = pair(rules.MATMUL, as_tensor("tensordot", x1, "x1"), as_tensor("tensordot", x2, "x2"))
     n1, n2 = x1._data.ndim, x2._data.ndim
     if hasattr(axes, "__iter__"):
+        axes = tuple(axes)
         if len(axes) != 2:
             hint = "axes=([1], [0]) sums axis 1 of x1 with axis 0 of x2"
             fail(ArgumentError, "tensordot", f"needs axes as a number or a pair of sequences, but got {axes}", {}, hint)

@@ -129,6 +129,9 @@ def std(x: Any, /, axis: Axis = None, correction: float = 0.0, keepdims: bool = 
     >>> std(Tensor([1.0, 3.0, 5.0, 7.0]), correction=-1)
     Tensor(2.)
     """
+    x = floating("std", x)
+    if x._data.dtype == dtypes.float16:  # in which the variance of numbers around 256 is too large
+        return astype(std(astype(x, dtypes.float32), axis, correction, keepdims), dtypes.float16)
     return _spread(rules.STD, x, axis, correction, keepdims)
 
 
@@ -263,6 +266,8 @@ def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = floating("logsumexp", x)
     axes = axis_numbers("logsumexp", axis, x._data.ndim, x)
     _nonempty("logsumexp", x, axes)
+    if x._data.dtype == dtypes.float16:  # in which the sum of 65520 ones is too large
+        return astype(apply(rules.LOGSUMEXP, (astype(x, dtypes.float32),), (axes, keepdims)), dtypes.float16)
     return apply(rules.LOGSUMEXP, (x,), (axes, keepdims))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.rules import elementwise as rules
+from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, integer
 from tinygrad_lite.functions.elementwise import divide, multiply, subtract
 from tinygrad_lite.functions.from_rows import binary, unary
@@ -41,6 +42,7 @@ trunc = unary(
     """,
     floating=False,
 )
+_MOST = 308  # 10.0 ** 309 is infinite
 _round = unary(rules.ROUND, "The nearest whole number.", floating=False)
 
 
@@ -54,6 +56,9 @@ def round(x: Any, /, decimals: int = 0) -> Tensor:
         x: any shape.
         decimals: with a negative number digits before the point become zeros.
 
+    Raises:
+        ArgumentError: if ``decimals`` is beyond what a float64 has.
+
     >>> round(Tensor([0.5, 1.5, -1.7]))
     Tensor([ 0.,  2., -2.])
     >>> round(Tensor([1.26]), decimals=1)
@@ -62,15 +67,18 @@ def round(x: Any, /, decimals: int = 0) -> Tensor:
     if type(decimals) is int and decimals == 0:
         return _round(x)
     places = integer("round", "decimals", decimals)
+    if abs(places) > _MOST:
+        fail(ArgumentError, "round", f"needs decimals from -{_MOST} to {_MOST}, but got {places}")
     tensor = as_tensor("round", x)
     dtype = tensor._data.dtype
     if dtype.kind in "biu":
         return _round(tensor) if places >= 0 else cast(round(cast(tensor, dtypes.float64), places), dtype)
-    if places >= 0:
-        scale = 10.0**places
-        return divide(_round(multiply(tensor, scale)), scale)
-    scale = 10.0**-places
-    return multiply(_round(divide(tensor, scale)), scale)
+    if dtype == dtypes.float16:  # in which 100 * 1000 is too large
+        return cast(round(cast(tensor, dtypes.float32), places), dtype)
+    scale = 10.0 ** abs(places)
+    if places < 0:
+        return multiply(_round(divide(tensor, scale)), scale)
+    return divide(_round(multiply(tensor, scale)), scale)
 
 
 floor_divide = binary(

@@ -6,13 +6,13 @@ from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import Number, apply
 from tinygrad_lite.autograd.rows import Row
 from tinygrad_lite.autograd.rules import scans as rules
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, floating, integer
 from tinygrad_lite.functions.creation import zeros_like
-from tinygrad_lite.functions.elementwise import add, subtract
+from tinygrad_lite.functions.elementwise import beside, subtract
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.joining import concat
 from tinygrad_lite.functions.logic import not_equal
@@ -160,7 +160,7 @@ def _edge(x: Tensor, edge: Any, name: str, axis: int) -> Tensor | None:
         return None
     own = x._data.shape
     if type(edge) in (float, int, bool):
-        return add(zeros_like(x, shape=(*own[:axis], 1, *own[axis + 1 :])), edge)
+        edge = beside("diff", Number(edge), x)
     edge = as_tensor("diff", edge, name)
     shape = edge._data.shape
     if not shape:

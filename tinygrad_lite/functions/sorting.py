@@ -10,7 +10,7 @@ from tinygrad_lite.autograd.rows import namespaces, row
 from tinygrad_lite.autograd.rules import sorting as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, integer
-from tinygrad_lite.functions.indexing import getitem, take_along_axis
+from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.joining import stack
 from tinygrad_lite.functions.manipulation import reshape, squeeze
 
@@ -105,9 +105,8 @@ def kthvalue(x: Any, /, k: int, axis: int = -1, keepdims: bool = False) -> tuple
     if not 1 <= place <= size:
         need = f"needs k from 1 to {size}, the size of axis {number}, but got {place}"
         fail(ArgumentError, "kthvalue", need, {"x": x}, "k = 1 is the smallest")
-    order = argsort(x, number)
-    indices = getitem(order, (*(slice(None),) * number, slice(place - 1, place)))
-    values = take_along_axis(x, indices, number)
+    last = (*(slice(None),) * number, slice(place - 1, place))
+    values, indices = (getitem(found, last) for found in topk(x, place, number, False))
     return (values, indices) if keepdims else (squeeze(values, number), squeeze(indices, number))
 
 

@@ -83,7 +83,7 @@ def xlogy(x1: Any, x2: Any, /) -> Tensor:
     Tensor([0.      , 2.197225])
     """
     first, second = operand("xlogy", x1, "x1"), operand("xlogy", x2, "x2")
-    return _xlogy(beside(first, second), beside(second, first))
+    return _xlogy(beside("xlogy", first, second, True), beside("xlogy", second, first, True))
 
 
 # --- the error function -------------------------------------------------------------------------------

@@ -22,11 +22,11 @@ from tinygrad_lite.functions.arguments import (
 from tinygrad_lite.functions.creation import zeros_like
 from tinygrad_lite.functions.elementwise import clip, divide, sqrt, where
 from tinygrad_lite.functions.indexing import getitem
-from tinygrad_lite.functions.joining import stack
-from tinygrad_lite.functions.logic import isnan, logical_not
+from tinygrad_lite.functions.joining import concat, stack
+from tinygrad_lite.functions.logic import isfinite, isnan, logical_not
 from tinygrad_lite.functions.manipulation import astype, broadcast_to, matrix_transpose, permute_dims, reshape
 from tinygrad_lite.functions.products import matmul
-from tinygrad_lite.functions.reductions import max, mean, min, sum
+from tinygrad_lite.functions.reductions import all, max, mean, min, sum
 from tinygrad_lite.functions.scans import cumulative_sum, diff
 from tinygrad_lite.functions.sorting import searchsorted, sort
 
@@ -145,7 +145,7 @@ def quantile(x: Any, /, q: Any, axis: Axis = None, keepdims: bool = False, metho
         values = [reshape(value, kept) for value in values]
     if not several:
         return values[0]
-    return stack(values) if values else zeros_like(getitem(ordered, slice(0, 0)), shape=(0, *ordered._data.shape[1:]))
+    return stack(values) if values else zeros_like(ordered, shape=(0, *(kept if keepdims else ordered._data.shape[1:])))
 
 
 # --- sums and means -----------------------------------------------------------------------------------------
@@ -172,8 +172,7 @@ def nanmean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = floating("nanmean", x)
     axes = axis_numbers("nanmean", axis, x._data.ndim, x)
     count = sum(logical_not(isnan(x)), axes, keepdims)
-    # A float16 holds no sum above 65504.
-    wide = dtypes.float32 if x._data.dtype == dtypes.float16 else x._data.dtype
+    wide = _summable(x._data.dtype)
     return astype(sum(_without_nan(x), axes, keepdims, wide) / astype(count, wide), x._data.dtype)
 
 
@@ -207,7 +206,14 @@ def average(x: Any, /, axis: Axis = None, weights: Any = None, keepdims: bool = 
             need = "needs weights in the shape of x, or 1-d ones for a single axis"
             fail(ShapeError, "average", need, {"x": x, "weights": w})
         w = broadcast_to(reshape(w, tuple([n if i in axes else 1 for i, n in enumerate(shape)])), shape)
-    return sum(x * w, axes, keepdims) / sum(w, axes, keepdims)
+    dtype = dtypes.promote(x._data.dtype, w._data.dtype)
+    x, w = (astype(part, _summable(dtype)) for part in (x, w))
+    return astype(sum(x * w, axes, keepdims) / sum(w, axes, keepdims), dtype)
+
+
+def _summable(dtype: dtypes.DType) -> dtypes.DType:
+    """Where to add up: a float16 holds no sum above 65504."""
+    return dtypes.float32 if dtype == dtypes.float16 else dtype
 
 
 # --- correlation --------------------------------------------------------------------------------------------
@@ -333,20 +339,27 @@ def histogram(
             fail(ShapeError, "histogram", "needs weights in the shape of x", {"x": x, "weights": weights})
         weights = reshape(weights, (-1,))
     edges = _edges(x, bins, range)
-    flat, count = reshape(x, (-1,)), edges._data.shape[0] - 1
-    places = searchsorted(edges.detach(), flat.detach(), "right")
-    places = where(flat == getitem(edges, -1), count, places)  # the last bin holds its right edge too
-    counts = getitem(bincount(places, weights, count + 2), slice(1, count + 1))
+    flat, bounds = reshape(x, (-1,)).detach(), edges.detach()
+    lower, end, count = getitem(bounds, slice(0, -1)), getitem(bounds, slice(-1, None)), bounds._data.shape[0] - 1
+    if weights is None:  # sorting takes a tenth of the time of looking every element up
+        ordered = sort(flat)
+        counts = diff(concat((searchsorted(ordered, lower), searchsorted(ordered, end, "right")), 0))
+    else:
+        places = searchsorted(bounds, flat, "right")
+        places = where(flat == end, count, places)  # the last bin holds its right edge too
+        counts = getitem(bincount(places, weights, count + 2), slice(1, count + 1))
     if density:
         counts = counts / (divide(sum(counts), 1.0) * diff(edges))
     return counts, edges
 
 
 def _edges(x: Tensor, bins: Any, limits: Any) -> Tensor:
-    if isinstance(bins, (list, tuple)) or getattr(bins, "ndim", 0):
+    if isinstance(bins, (list, tuple)) or getattr(bins, "ndim", 0) > 0:
         edges = astype(as_tensor("histogram", bins, "bins"), x._data.dtype)
         if edges._data.ndim != 1 or edges._data.shape[0] < 2:
             fail(ShapeError, "histogram", "needs a number of bins or at least two edges on one axis", {"bins": edges})
+        if not all(diff(edges.detach()) >= 0):
+            fail(ArgumentError, "histogram", "needs edges in rising order", {"bins": edges}, "sort(bins)")
         return edges
     count = integer("histogram", "bins", bins)
     if count < 1:
@@ -363,9 +376,12 @@ def _edges(x: Tensor, bins: Any, limits: Any) -> Tensor:
         first, last = getitem(ones, 0) * 0.0, getitem(ones, 0)
     else:
         first, last = min(x), max(x)
+        if not isfinite(last - first):
+            need, hint = "needs finite numbers, or a range to look at", "range=(0, 1), or x[isfinite(x)]"
+            fail(ArgumentError, "histogram", need, {"x": x}, hint)
     # A single value lies in the middle of a range of width 1.
     same = first == last
     first, last = where(same, first - 0.5, first), where(same, last + 0.5, last)
-    steps = (cumulative_sum(ones) - 1) / count
-    edges = first + (last - first) * steps
-    return where(steps == 1, last, edges)  # the last edge exactly: the largest element must not fall beyond it
+    steps = cumulative_sum(ones) - 1
+    edges = first + (last - first) / count * steps  # rounded as in NumPy, which counts numbers at an edge the same way
+    return where(steps == count, last, edges)  # the last edge exactly: the largest element must not fall beyond it

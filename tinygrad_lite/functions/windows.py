@@ -22,6 +22,7 @@ from tinygrad_lite.functions.arguments import (
     number,
     whole_numbers,
 )
+from tinygrad_lite.functions.indexing import cast_like
 from tinygrad_lite.functions.manipulation import cast
 
 __all__ = [
@@ -74,7 +75,10 @@ def pad(x: Any, /, pad_width: Sequence[tuple[int, int]] | int, value: float = 0.
     if mode not in _MODES:
         fail(ArgumentError, "pad", f"needs a mode of {', '.join(_MODES)}, but got {mode!r}", {"x": x})
     if _MODES[mode] == "constant":
-        return apply(rules.PAD, (cast(x, dtypes.result_type(x, border)) if border else x,), (widths, border))
+        if border:
+            x = cast(x, dtypes.result_type(x, border))
+            cast_like("pad", border, x, "value")  # refuses an integer that x cannot hold
+        return apply(rules.PAD, (x,), (widths, border))
     for axis, pair in enumerate(widths):
         if any(pair) and x._data.shape[axis] == 0:
             fail(ArgumentError, "pad", f"finds nothing to repeat on axis {axis}", {"x": x})

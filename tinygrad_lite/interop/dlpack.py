@@ -96,13 +96,15 @@ def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = Non
         return make_tensor(copied(x._data)) if copy else x.detach()
     if not hasattr(x, "__dlpack__"):
         fail(DTypeError, "from_dlpack", "needs an array of a library that speaks DLPack", {"x": x}, "use asarray")
-    if int(x.__dlpack_device__()[0]) not in _HOST_KINDS:
-        fail(DeviceError, "from_dlpack", "needs memory of the cpu", {"x": x}, "move it there first")
-    array, text = None, ""
+    array, text, host = None, "", True
     try:
-        array = np.from_dlpack(x, copy=False) if _NEGOTIATES and copy is False else np.from_dlpack(x)
+        host = int(x.__dlpack_device__()[0]) in _HOST_KINDS
+        if host:
+            array = np.from_dlpack(x, copy=False) if _NEGOTIATES and copy is False else np.from_dlpack(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         text = str(error).rstrip(". ")
+    if not host:
+        fail(DeviceError, "from_dlpack", "needs memory of the cpu", {"x": x}, "move it there first")
     if array is None:  # out of the handler, so that no traceback shows two errors
         fail(ExchangeError, "from_dlpack", f"cannot take this: {text}", {"x": x})
     return make_tensor(to_array(array, copy=bool(copy)))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.functions import closeness, creation, repeating
+from tinygrad_lite.functions import closeness, creation, manipulation, repeating
 from tinygrad_lite.functions import namespace as functions
 
 Call = Callable[[], Any]
@@ -182,6 +182,7 @@ _TABLE = {
     "interp": ("interp", "x xp fp / left right -period"),
     "nan_to_num": ("nan_to_num", "x / -copy nan posinf neginf"),
     "sinc": ("sinc", "x /"),
+    "fix": ("trunc", "x / -out"),
     # products
     "inner": ("inner", "a b /"),
     "kron": ("kron", "a b /"),
@@ -236,8 +237,16 @@ def _ravel(a: Any) -> Any:
     return functions.reshape(a, (-1,))
 
 
-def _where(condition: Any, x: Any, y: Any, /) -> Any:
-    return functions.where(condition, x, y)
+def _where(condition: Any, /, *values: Any) -> Any:
+    return functions.where(condition, *values) if values else functions.nonzero(condition)
+
+
+def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    return manipulation.astype(x, dtype, copy=copy, device=device)
+
+
+def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    return list(functions.split(ary, indices_or_sections, axis))
 
 
 def _flat_first(function: Callable[..., Any], operands: str = "a") -> Counterpart:
@@ -327,17 +336,22 @@ def _pad_by_mode(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | 
 FUNCTIONS: dict[str, Counterpart] = {
     **{theirs: _parameters(_ours(ours), text) for theirs, (ours, text) in _TABLE.items()},
     **{f"linalg.{theirs}": _parameters(_ours(ours), text) for theirs, (ours, text) in _LINALG.items()},
+    "astype": _written_out(_astype),
     "broadcast_arrays": _written_out(_broadcast_arrays),
     "column_stack": _written_out(_column_stack),
+    "copy": _written_out(lambda a: a.clone()),
     "cumprod": _flat_first(functions.cumulative_prod),
     "cumsum": _flat_first(functions.cumulative_sum),
     "diagonal": _to_the_end(functions.diagonal),
     "dot": _written_out(_dot),
     "einsum": _written_out(_einsum),
+    "fliplr": _written_out(lambda m: functions.flip(m, axis=1)),
+    "flipud": _written_out(lambda m: functions.flip(m, axis=0)),
     "hstack": _written_out(_hstack),
     "meshgrid": _written_out(_meshgrid),
     "outer": _written_out(_outer),
     "pad": _pad_by_mode,
+    "split": _written_out(_split),
     "take": _flat_first(functions.take, "a indices"),
     "ravel": _written_out(_ravel),
     "trace": _to_the_end(functions.trace),

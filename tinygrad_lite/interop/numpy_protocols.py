@@ -34,7 +34,7 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, /, *inputs: Any, **kwar
     found = _counterpart(ufunc, method, given)
     if found is not None:
         return found(*inputs)
-    known = method == "__call__" and ufunc in UFUNCS and given
+    known = given and (_counterpart(ufunc, method, {}) is not None or (method == "__call__" and ufunc in UFUNCS))
     return _on_arrays(name, getattr(ufunc, method), inputs, kwargs, f"{next(iter(given))}=" if known else "")
 
 
@@ -124,6 +124,6 @@ def _wrapped(result: Any) -> Any:
 
 
 def _refuse_out(name: str, inputs: tuple[Any, ...]) -> None:
-    operands = {f"x{i}": x for i, x in enumerate(_tensors(inputs), 1)}
+    operands = {f"x{i}": x for i, x in enumerate(inputs, 1)}
     hint = "write y = y + x, or y += x.detach().numpy() where y is an array"
     fail(ArgumentError, name, "cannot write into out=: a tensor's result is a new tensor", operands, hint)

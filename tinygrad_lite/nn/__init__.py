@@ -1,5 +1,7 @@
 """Neural networks: modules with parameters, layers, losses, initialisers and saved weights, under PyTorch's names."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from tinygrad_lite.nn import functional, init
 from tinygrad_lite.nn.activations import (
     SELU,
@@ -98,3 +100,10 @@ __all__ = [
     "save_file",
     "summary",
 ]
+
+if not _TYPE_CHECKING:  # mypy knows every name
+
+    def __getattr__(name: str) -> object:
+        from tinygrad_lite.dialects import refuse_attribute
+
+        refuse_attribute(__name__, name)

@@ -145,7 +145,7 @@ class ModuleList(_Ordered):
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
-        if isinstance(modules, Module):
+        if isinstance(modules, Module) or not isinstance(modules, Iterable):
             _require_list(self, modules)
         self.extend(modules)
 
@@ -173,7 +173,11 @@ class ModuleDict(Module):
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add modules, or replace those of the same names."""
-        added = dict(modules)
+        try:
+            added = dict(modules)
+        except (TypeError, ValueError):
+            added = {}
+            _require_pairs(self, modules)
         for module in added.values():
             _require_module(self, module)
         for name, module in added.items():
@@ -217,9 +221,14 @@ class ModuleDict(Module):
         return [(name, self[name]) for name in self]
 
 
-def _require_list(owner: Module, module: Module) -> NoReturn:
-    hint = f"put it into one: {type(owner).__name__}([module])"
-    fail(DTypeError, type(owner).__name__, "needs a list of modules, but got one module", {"module": module}, hint)
+def _require_list(owner: Module, module: Any) -> NoReturn:
+    hint = f"put it into one: {type(owner).__name__}([module])" if isinstance(module, Module) else ""
+    fail(DTypeError, type(owner).__name__, "needs a list of modules", {"modules": module}, hint)
+
+
+def _require_pairs(owner: Module, modules: Any) -> NoReturn:
+    hint = 'a dictionary gives them their names: {"head": nn.Linear(8, 2)}'
+    fail(DTypeError, type(owner).__name__, "needs modules by name", {"modules": modules}, hint)
 
 
 def _require_module(owner: Module, module: Any) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions import random
+from tinygrad_lite.functions.arguments import number
 from tinygrad_lite.nn.parameter import write
 
 __all__ = [
@@ -105,6 +106,8 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     True
     """
     _checked("trunc_normal_", tensor)
+    given = {"mean": mean, "std": std, "a": a, "b": b}
+    mean, std, a, b = (number("trunc_normal_", name, value) for name, value in given.items())
     share = 0.0  # of the distribution between the bounds
     if a < b and std > 0:
         low, high = ((bound - mean) / (std * math.sqrt(2)) for bound in (a, b))
@@ -128,7 +131,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     >>> constant_(zeros(2), 0.5)
     Tensor([0.5, 0.5])
     """
-    return _filled("constant_", tensor, val)
+    return _filled("constant_", tensor, number("constant_", "val", val))
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -177,9 +180,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     1.6666666666666667
     """
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else param
+        slope = 0.01 if param is None else number("calculate_gain", "param", param)
         return math.sqrt(2.0 / (1.0 + slope * slope))
-    if nonlinearity not in _GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in _GAINS:
         names = ", ".join([*_GAINS, "leaky_relu"])
         hint = "for others take relu, or multiply by a gain of your own"
         fail(ArgumentError, "calculate_gain", f"knows {names}, but got {nonlinearity!r}", {}, hint)
@@ -211,7 +214,8 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> bool((abs(xavier_uniform_(zeros((2, 4)))) <= 1.0).all())
     True
     """
-    bound = gain * math.sqrt(6.0 / max(sum(_fans("xavier_uniform_", tensor)), 1))
+    fans = sum(_fans("xavier_uniform_", tensor))
+    bound = number("xavier_uniform_", "gain", gain) * math.sqrt(6.0 / max(fans, 1))
     return uniform_(tensor, -bound, bound)
 
 
@@ -223,12 +227,12 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     True
     """
     fans = sum(_fans("xavier_normal_", tensor))
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / max(fans, 1)))
+    return normal_(tensor, 0.0, number("xavier_normal_", "gain", gain) * math.sqrt(2.0 / max(fans, 1)))
 
 
 def _kaiming_std(operation: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     fans = dict(zip(("fan_in", "fan_out"), _fans(operation, tensor)))
-    if mode not in fans:
+    if not isinstance(mode, str) or mode not in fans:
         hint = '"fan_in" keeps the variance in the forward pass, "fan_out" in the backward pass'
         fail(ArgumentError, operation, f'needs mode "fan_in" or "fan_out", but got {mode!r}', {}, hint)
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fans[mode], 1))
@@ -272,8 +276,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     >>> bool((abs(w @ w.mT - Tensor([[1.0, 0.0], [0.0, 1.0]])) < 1e-12).all())
     True
     """
-    shape = tensor.shape
     _fans("orthogonal_", tensor)
+    shape, gain = tensor.shape, number("orthogonal_", "gain", gain)
     rows, columns = shape[0], math.prod(shape[1:])
     if rows and columns:
         drawn = random.normal((max(rows, columns), min(rows, columns)), dtype="float64")._data

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ArgumentError, fail
+from tinygrad_lite.functions.arguments import number
 from tinygrad_lite.functions.elementwise import square
 from tinygrad_lite.functions.reductions import sum
 
@@ -35,6 +36,7 @@ def l2_penalty(parameters: Iterable[Tensor], strength: float) -> Tensor:
     >>> loss.item(), p.grad
     (1.25, Tensor([0.3, 0.4]))
     """
+    strength = number("l2_penalty", "strength", strength)
     if not strength >= 0:
         hint = "the penalty is added to a loss that becomes smaller"
         fail(ArgumentError, "l2_penalty", f"needs a strength of at least 0, but got {strength}", {}, hint)

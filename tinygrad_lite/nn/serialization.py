@@ -147,6 +147,9 @@ def _target(path: PathLike) -> str:
     try:
         target = os.path.realpath(os.fsdecode(path))
         mode = os.stat(target).st_mode
+    except TypeError:
+        hint = "the tensors come first, then the path: save(model.state_dict(), 'model.safetensors')"
+        fail(DTypeError, "save_file", "needs the path of a file", {"path": path}, hint)
     except (FileNotFoundError, NotADirectoryError):
         if not os.path.isdir(os.path.dirname(target)):
             hint = "" if os.path.exists(os.path.dirname(target)) else "make it first: os.makedirs(folder)"
@@ -179,7 +182,10 @@ def _cannot_write(path: PathLike, reason: str | None) -> NoReturn:
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     if not isinstance(tensors, Mapping):
-        fail(DTypeError, "save_file", "needs a mapping of names to tensors", {"tensors": tensors}, "model.state_dict()")
+        hint = "model.state_dict()"
+        if isinstance(tensors, (str, os.PathLike)):
+            hint = "the tensors come first, then the path: save(model.state_dict(), path)"
+        fail(DTypeError, "save_file", "needs a mapping of names to tensors", {"tensors": tensors}, hint)
     arrays = {}
     for name, value in tensors.items():
         _check_text("tensor names", name)
@@ -266,7 +272,7 @@ def load_metadata(path: PathLike) -> dict[str, str]:
 
 def _opened(operation: str, path: PathLike) -> io.BufferedReader:
     try:
-        return open(path, "rb")
+        return open(os.fspath(path), "rb")
     except (FileNotFoundError, IsADirectoryError):
         hint = "there is no such file; relative paths start in the folder that the program was started in"
         if os.path.isdir(path):

@@ -103,4 +103,4 @@ def _refuse(
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(str, names[:_SHOWN])) + (f" and {more} more" if more > 0 else "")

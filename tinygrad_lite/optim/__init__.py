@@ -8,6 +8,7 @@ for x, y in loader:
 """
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from tinygrad_lite.optim import schedules as lr_scheduler
 from tinygrad_lite.optim.adagrad import Adagrad
@@ -32,3 +33,10 @@ __all__ = [
     "clip_grad_value_",
     "get_total_norm",
 ]
+
+if not _TYPE_CHECKING:  # mypy knows every name
+
+    def __getattr__(name: str) -> object:
+        from tinygrad_lite.dialects import refuse_attribute
+
+        refuse_attribute(__name__, name)

@@ -114,6 +114,10 @@ class Optimizer(CheckedConstructor):
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                hint = "loss.backward() leaves the gradients where step() finds them: call step() without arguments"
+                name = f"{type(self).__name__}.step"
+                fail(DTypeError, name, "needs a function as closure, or nothing", {"closure": closure}, hint)
             with enable_grad():
                 loss = closure()
         self._refuse_changed_params("step")

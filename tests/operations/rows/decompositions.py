@@ -181,7 +181,7 @@ operation(
         *(sample(real(3)), sample(real(2, 3, 2)), sample(real(2, 3), ord=1), sample(real(3), ord=3.3), sample(real(1))),
         *(
             sample(real(2, 3), axis=1),
-            sample(real(2, 3, 2), axis=(2, 0), ord=1, keepdims=True),
+            sample(np.expm1(real(2, 3, 2)), axis=(2, 0), ord=1, keepdims=True),
             sample(real(0)),
         ),
         *(sample(real(2, 3, 2), axis=(0, -1), ord="nuc"), sample(real(2, 3), keepdims=True)),

@@ -56,7 +56,7 @@ operation(
     lambda x, y, reduction="mean", delta=1.0: _reduce(_huber(x - y, delta), reduction),
     _peer("huber_loss"),
     [*_pairs(), *_pairs(delta=0.4)],
-    covers=("minimum",),
+    covers=("hardtanh",),
     length=None,
     condition=8,
 )

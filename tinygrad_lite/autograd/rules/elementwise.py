@@ -111,7 +111,13 @@ HYPOT = row(
 
 # --- kinks: a tie shares the gradient, a flat point has none ------------------------------------------
 
-ABS = row("abs", "x", x=diagonal(lambda xp, g, x: g * xp.sign(x)))
+
+def _side(xp, x):
+    """The sign of x as a small integer, which NaN has none of: 0."""
+    return xp.astype(x > 0, "int8") - xp.astype(x < 0, "int8")
+
+
+ABS = row("abs", "x", x=diagonal(lambda xp, g, x: g * _side(xp, x)))
 SIGN = row("sign", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
 FLOOR = row("floor", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))
 CEIL = row("ceil", "x", x=diagonal(lambda xp, g: xp.zeros_like(g)))

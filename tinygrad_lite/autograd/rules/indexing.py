@@ -101,10 +101,11 @@ ADD_ALONG_AXIS = row(
 
 def _shares(xp: Any, x: Any, src: Any, indices: Any, ans: Any, axis: int, include_self: bool) -> tuple[Any, Any, Any]:
     """Where x and src are the extremum, as ones and zeros, and how many of them there are for each element."""
-    own = xp.astype(xp.equal(x, ans), ans.dtype)
-    if not include_self:  # only an element that no index names keeps its own value
+    if include_self:
+        own = xp.astype(xp.equal(x, ans), ans.dtype)
+    else:  # only an element that no index names keeps its own value
         ones = xp.zeros_like(src) + 1
-        own = own * xp.astype(xp.equal(xp.add_along_axis(ones, indices, x.shape, axis), 0), ans.dtype)
+        own = xp.astype(xp.equal(xp.add_along_axis(ones, indices, x.shape, axis), 0), ans.dtype)
     written = xp.astype(xp.equal(src, _read(xp, ans, indices, axis)), ans.dtype)
     return own, written, own + xp.add_along_axis(written, indices, x.shape, axis)
 
@@ -115,7 +116,8 @@ def _extremum_vjp(
     own, written, count = _shares(xp, x, src, indices, ans, axis, include_self)
     share = g / count
     read = _read(xp, share, indices, axis) if needs[1] else None
-    return [share * own if needs[0] else None, read * written if needs[1] else None, None]
+    kept = share if include_self else g  # what is replaced has nothing to do with the count, which is 0 beside NaN
+    return [kept * own if needs[0] else None, read * written if needs[1] else None, None]
 
 
 def _extremum_jvp(

@@ -11,7 +11,15 @@ _SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
 _SQRT_HALF = math.sqrt(0.5)
 
 SIGMOID = row("sigmoid", "x", x=diagonal(lambda xp, g, ans: g * (ans * (1 - ans))))
-LOGIT = row("logit", "x", lambda xp, x: xp.log(x / (1 - x)), x=diagonal(lambda xp, g, x: g / (x * (1 - x))))
+
+
+def _variance(xp, x):
+    """x (1 - x), and NaN outside [0, 1], where the logit has no value."""
+    product = x * (1 - x)
+    return xp.where(product < 0, math.nan, product)
+
+
+LOGIT = row("logit", "x", lambda xp, x: xp.log(x / (1 - x)), x=diagonal(lambda xp, g, x: g / _variance(xp, x)))
 
 
 def _log_unless(xp, zero, x):

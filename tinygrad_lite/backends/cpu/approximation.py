@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_lite.backends.cpu.arrays import Array
 from tinygrad_lite.backends.cpu.parallel import for_blocks
 
-_BLOCK = 8192  # elements: a handful of temporaries of this size fit the L2 cache
+_BLOCK = 32 * 1024  # elements: a few temporaries fit the L2 cache; in blocks of 8k erf takes 1.8 times as long
 
 
 def by_blocks(function: Callable[[Array], Array], x: Array) -> Array:

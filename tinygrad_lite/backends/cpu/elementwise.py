@@ -23,6 +23,8 @@ logaddexp, logaddexp2 = np.logaddexp, np.logaddexp2
 
 def floor_divide(x1: Any, x2: Any) -> Array:
     """np.floor_divide, but where an operand is infinite the floor of x1 / x2, as the standard asks."""
+    if type(x1) is np.ndarray and x1.dtype.kind in "biu":  # the time of isinf would be that of the division
+        return np.floor_divide(x1, x2)
     infinite = np.isinf(x1) | np.isinf(x2)  # a twentieth of the division's own time
     if not infinite.any():
         return np.floor_divide(x1, x2)

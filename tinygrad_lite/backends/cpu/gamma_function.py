@@ -56,7 +56,7 @@ def _lgamma(x: Array) -> Array:
         y = y[negative]
         sine = np.abs(np.sin(math.pi * (y - np.rint(y))))
         value[negative] = math.log(math.pi) - np.log(y) - np.log(sine) - value[negative]
-        value[np.isinf(x)] = np.inf
+        value[negative] = np.where(y == np.rint(y), np.inf, value[negative])  # also where lgamma(y) is infinite
     return value
 
 

@@ -26,14 +26,18 @@ def add_at(x: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
         out = np.zeros(shape, x.dtype)
         out[index] = x
         return out
+    if int in map(type, index):  # beside an array a number counts as one too
+        index = tuple([np.asarray(i) if type(i) is int else i for i in index])
+        arrays = [i for i in index if isinstance(i, np.ndarray) and i.dtype.kind in "iu"]
     axis = _adjacent(index, len(shape))
-    if axis is not None and (axis == 0 or len(arrays) == 1):  # else their axes come first in x
+    if axis is not None:
         stop = axis + len(arrays)
         if len(shape) == 1:
             return _add_rows(shape, arrays[0].ravel(), x)
-        rows = _flat_rows(np.broadcast_arrays(*arrays), shape[axis:stop])
+        parts = arrays if len(arrays) == 1 else np.broadcast_arrays(*arrays)
+        rows = _flat_rows(parts, shape[axis:stop])
         if axis:  # one table for each place of the leading axes
-            rows = (np.arange(math.prod(shape[:axis]))[:, None] * shape[axis] + rows).ravel()
+            rows = (np.arange(math.prod(shape[:axis]))[:, None] * math.prod(shape[axis:stop]) + rows).ravel()
         return _add_rows((math.prod(shape[:stop]), *shape[stop:]), rows, x).reshape(shape)
     # Any other mixture: find the flat position of each named element, then add there.
     return _add_places(shape, np.arange(math.prod(shape)).reshape(shape)[index], x)
@@ -78,9 +82,11 @@ _MANY = 8192  # elements, below which NumPy's own way is quicker (measured)
 
 
 def add_along_axis(x: Array, indices: Array, shape: tuple[int, ...], axis: int) -> Array:
+    if x.shape != indices.shape:
+        x = np.broadcast_to(x, indices.shape)
     if len(shape) == 1:
-        return _add_rows(shape, indices, np.broadcast_to(x, indices.shape))
-    return _add_along(np.broadcast_to(x, indices.shape), indices, shape, axis)
+        return _add_rows(shape, indices, x)
+    return _add_along(x, indices, shape, axis)
 
 
 def scatter_extremum(x: Array, src: Array, indices: Array, axis: int, largest: bool, include_self: bool) -> Array:

@@ -53,7 +53,12 @@ def astype(x: Array, dtype: Any) -> Array:
 
 
 def pad(x: Array, pad_width: Sequence[tuple[int, int]], value: float) -> Array:
-    return np.pad(x, pad_width, constant_values=value) if x.ndim else x.copy()
+    """Of zeros without np.pad, whose checks cost more than a small array."""
+    if value:
+        return np.pad(x, pad_width, constant_values=value) if x.ndim else x.copy()
+    out = np.zeros([before + n + after for (before, after), n in zip(pad_width, x.shape, strict=True)], x.dtype)
+    out[tuple([slice(before, before + n) for (before, _), n in zip(pad_width, x.shape, strict=True)])] = x
+    return out
 
 
 def sum_to(x: Array, shape: tuple[int, ...]) -> Array:

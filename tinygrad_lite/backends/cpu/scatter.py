@@ -52,7 +52,7 @@ def flat_rows(parts: Sequence[Array], sizes: Sequence[int]) -> Array:
         if part.size and part.min() < 0:
             part = np.where(part < 0, part + size, part)
         rows = part if len(parts) == 1 else rows * size + part
-    return np.ravel(rows)
+    return rows.reshape(-1)
 
 
 def take_along(x: Array, indices: Array, axis: int) -> Array:

@@ -16,17 +16,11 @@ def sort(x: Array, axis: int, descending: bool, stable: bool) -> Array:
 
 
 def argsort(x: Array, axis: int, descending: bool, stable: bool) -> Array:
-    """Sorts the numbers (rank of the element, position) where both fit into 64 bits: always stable, and about 15 times
-    as fast as NumPy's stable argsort, because plain numbers sort in vector registers.
-    """
-    if x.dtype.kind != "c" and x.dtype.itemsize <= 4:
-        ranks = np.moveaxis(_ranks(x), axis, -1)
-        keys = (~ranks if descending else ranks).astype(np.uint64)
-        keys <<= _HALF
-        keys |= np.arange(keys.shape[-1], dtype=np.uint64)
+    """By keys, of four bytes or less always stable, and about 15 times as fast as NumPy's stable argsort."""
+    if _has_keys(x):
+        keys = _keys(x, axis, descending)
         keys.sort(-1)
-        keys &= _LOW
-        return np.moveaxis(keys.view(np.int64), -1, axis)
+        return _positions(keys, axis)
     kind: Any = "stable" if stable else None
     if not descending:
         return np.argsort(x, axis, kind)
@@ -34,7 +28,27 @@ def argsort(x: Array, axis: int, descending: bool, stable: bool) -> Array:
     return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind), axis)
 
 
+# Keys are the numbers (rank of the element, position) where both fit into 64 bits: no two are equal, and plain numbers
+# are sorted in vector registers.
 _HALF, _LOW, _SIGN = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31)
+
+
+def _has_keys(x: Array) -> bool:
+    return x.dtype.kind != "c" and x.dtype.itemsize <= 4
+
+
+def _keys(x: Array, axis: int, descending: bool) -> Array:
+    """The keys of the elements, with ``axis`` as the last one."""
+    ranks = np.moveaxis(_ranks(x), axis, -1)
+    keys = (~ranks if descending else ranks).astype(np.uint64)
+    keys <<= _HALF
+    keys |= np.arange(keys.shape[-1], dtype=np.uint64)
+    return keys
+
+
+def _positions(keys: Array, axis: int) -> Array:
+    keys &= _LOW
+    return np.moveaxis(keys.view(np.int64), -1, axis)
 
 
 def _ranks(x: Array) -> Array:
@@ -52,8 +66,14 @@ def _ranks(x: Array) -> Array:
 
 def topk(x: Array, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
     """Equal values keep the order of their positions; NaN counts as the largest, as in PyTorch."""
-    kept = (slice(None),) * axis + (slice(0, k),)
-    indices = argsort(x, axis, largest, True)[kept]
+    if _has_keys(x) and 0 < k < x.shape[axis]:
+        keys = _keys(x, axis, largest)
+        keys.partition(k - 1, -1)
+        keys = keys[..., :k].copy()
+        keys.sort(-1)
+        indices = _positions(keys, axis)
+    else:
+        indices = argsort(x, axis, largest, True)[(slice(None),) * axis + (slice(0, k),)]
     return np.take_along_axis(x, indices, axis), np.ascontiguousarray(indices)
 
 

@@ -20,9 +20,11 @@ _SQRT_HALF = math.sqrt(0.5)
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), to full relative precision on both sides and without overflow."""
-    e = np.exp(-np.abs(x))
-    return np.maximum(e, x >= 0) / (1 + e)  # the larger of e^-|x| and 0 or 1 is e^min(x, 0)
+    """1 / (1 + exp(-x)), to full relative precision on both sides; 0 where that is below a quarter of finfo's tiny."""
+    if x.dtype == np.float16:  # exp(12) is too large already
+        return sigmoid(x.astype(np.float32)).astype(np.float16)
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))  # in one line NumPy works in place
 
 
 def erf(x: Array) -> Array:

@@ -1,8 +1,8 @@
 """The functions of tensors on plain arrays: the ``xp`` that the forward and the rules of a custom operation receive.
 
-The package's own rows are written in the strict convention of the backends (``axis`` is a tuple, and nothing is left
-out). A user writes ``xp.sum(x, axis=-1)`` as everywhere else. So every name is the function of that name on tensors, the
-very one that a rule finds under ``create_graph``, called on the arrays.
+The package's own rows are written in the strict convention of the backends: ``axis`` is a tuple, and nothing is left
+out. A user writes ``xp.sum(x, axis=-1)`` as everywhere else. So every name is the function of that name on tensors,
+the very one that a rule finds under ``create_graph``, called on the arrays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tinygrad_lite.autograd.graph import Tensor, make_tensor, set_grad_enabled
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import DTypeError, MissingAttributeError, fail
 
+_CHAPTERS = "it has element-wise functions, reductions, products, indexing and more, under the names of tinygrad_lite"
+
 
 class ArrayFunctions:
     """Array in, array out; what tensors have not (creation) is the backend's own."""
@@ -28,8 +30,7 @@ class ArrayFunctions:
         if not callable(function):
             found = getattr(self._backend, name, None)
             if found is None or name.startswith("_"):
-                hint = "it has what rules need of tinygrad_lite's functions: element-wise, reductions, products, indexing"
-                fail(MissingAttributeError, "xp", f"has no function {name!r}", {}, hint)
+                fail(MissingAttributeError, "xp", f"has no function {name!r}", {}, _CHAPTERS)
             return found
 
         @functools.wraps(function)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tinygrad_lite.autograd import engine
-from tinygrad_lite.autograd.anomaly import trace_of
 from tinygrad_lite.autograd.graph import Array, Leaf, Node, Tensor
-from tinygrad_lite.autograd.holdings import buffer_of, held_arrays, size_in_bytes
 from tinygrad_lite.autograd.leaves import leaf_of
+from tinygrad_lite.autograd.tools.anomaly import trace_of
+from tinygrad_lite.autograd.tools.holdings import buffer_of, held_arrays, size_in_bytes
 from tinygrad_lite.errors import DTypeError, fail
 
 __all__ = ["memory_report"]
@@ -105,8 +105,8 @@ def memory_report(
         outputs: results whose graphs are looked through, such as the loss; a dictionary gives them names.
         model: a module, for its parameters, their gradients and its buffers.
         optimizer: for its state, and for its parameters and their gradients.
-        alive: look also for all other tensors that are alive in this process, and the graphs that they keep. This walks
-            all objects of the program.
+        alive: look also for all other tensors that are alive in this process, and the graphs that they keep. This
+            collects garbage and walks all objects of the program.
 
     Returns:
         An object with ``holders``, ``graphs``, ``total`` and ``by_kind()``, which prints as a table. Parameters
@@ -185,6 +185,7 @@ def _named(outputs: Any) -> dict[str, Tensor]:
 def _living(known: Iterable[Tensor]) -> dict[Tensor, str]:
     """All other tensors of the process, described."""
     passed = {id(tensor) for tensor in known}
+    gc.collect()  # what only a cycle of garbage refers to is not alive, and nobody could say who holds it
     # By type: isinstance would ask every object of the process for its class, and some warn when they are asked.
     tensors = [x for x in gc.get_objects() if issubclass(type(x), Tensor) and id(x) not in passed]
     return {x: _description(x) for x in tensors if hasattr(x, "_data")}

@@ -15,8 +15,8 @@ from typing import Any
 
 from tinygrad_lite.autograd import engine
 from tinygrad_lite.autograd.graph import FREED, Array, Leaf, Node, Tensor, make_tensor
-from tinygrad_lite.autograd.holdings import buffer_of, held_arrays, saved_arrays, size_in_bytes
 from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.autograd.tools.holdings import buffer_of, held_arrays, saved_arrays, size_in_bytes
 from tinygrad_lite.errors import ArgumentError, DependencyError, DTypeError, GradientError, fail
 
 __all__ = ["draw_graph"]

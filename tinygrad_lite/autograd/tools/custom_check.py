@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_lite.autograd.gradcheck import Report, gradcheck
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply, operand
-from tinygrad_lite.autograd.transposition import Call
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.tools.gradcheck import Report, gradcheck
+from tinygrad_lite.autograd.tools.transposition import Call
 from tinygrad_lite.errors import GradientError, fail
 
 if TYPE_CHECKING:
-    from tinygrad_lite.autograd.custom import Operation
+    from tinygrad_lite.autograd.tools.custom import Operation
 
 
 def check(
@@ -27,7 +27,7 @@ def check(
     """See ``Operation.check``."""
     given, static = operation.bound(inputs, statics)
     names = operation.operand_names(len(given))
-    operands = [None if x is None else operand(operation.__name__, x, name) for name, x in zip(names, given, strict=True)]
+    operands = [operation.operand(name, x) for name, x in zip(names, given, strict=True)]
     full = [_double(x) for x in operation.prepared(names, [_detached(x) for x in operands])]
     constants = operation.constants
     places = [i for i, name in enumerate(names) if full[i] is not None and name.split("[")[0] not in constants]

@@ -118,8 +118,7 @@ def described(value: Any) -> str:
 _LOG = "log is -inf at 0 and NaN below it: keep its operand positive, for example with clip(x, 1e-12)"
 _DIVIDE = "the divisor is 0 there: add a small number to it, or replace its zeros with where() before dividing"
 _POWERS = ("pow", "power")
-_POWER_NAN = "a negative number to a fractional power is NaN"
-_POWER_INF = "0 to a negative power is inf, and a high power of a large number exceeds"
+_POWER = "a negative number to a fractional power is NaN"
 _SOFTMAX = "a row that is -inf throughout has no softmax: leave one element of it unmasked"
 
 _FORWARD = {
@@ -155,7 +154,7 @@ def forward_hint(name: str, kinds: int, dtype: Any) -> str:
     if name in _FORWARD:
         return _FORWARD[name]
     if name in _POWERS:
-        return _POWER_NAN if kinds & NAN else f"{_POWER_INF} the largest {dtype.name}, {largest:.3g}"
+        return _POWER if kinds & NAN else f"0 to a negative power is inf; besides, {_overflow(dtype, largest)}"
     if "softmax" in name and kinds & NAN:
         return _SOFTMAX
     if kinds & NAN:

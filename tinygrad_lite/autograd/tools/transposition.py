@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.autograd.array_functions import array_functions
 from tinygrad_lite.autograd.engine import fit
 from tinygrad_lite.autograd.graph import Tensor, enable_grad, make_leaf, make_tensor, sequence
 from tinygrad_lite.autograd.rows import copied, namespaces
-from tinygrad_lite.autograd.subgraph import Piece
+from tinygrad_lite.autograd.tools.array_functions import array_functions
+from tinygrad_lite.autograd.tools.subgraph import Piece
 from tinygrad_lite.errors import ArgumentError, GradientError, ShapeError, fail
 
 Function = Callable[..., Any]

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_lite.autograd.differences import Function, Line, Misfit, differences, dot, flat, normal
 from tinygrad_lite.autograd.graph import Tensor, is_grad_enabled
+from tinygrad_lite.autograd.tools.differences import Function, Line, Misfit, differences, dot, flat, normal
 from tinygrad_lite.autograd.transforms import vjp
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
 

@@ -14,30 +14,27 @@ The names are the process's, the mode is the thread's: in other threads the chec
 
 from __future__ import annotations
 
-import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from tinygrad_lite.autograd import anomaly_text as text
 from tinygrad_lite.autograd import engine, forward_mode, record
 from tinygrad_lite.autograd.engine import Place, Value
 from tinygrad_lite.autograd.graph import Hooks, Leaf, Node, set_grad_enabled
-from tinygrad_lite.autograd.holdings import saved_arrays
 from tinygrad_lite.autograd.rows import Plan, Row, World
+from tinygrad_lite.autograd.tools import anomaly_text as text
+from tinygrad_lite.autograd.tools.holdings import saved_arrays
 from tinygrad_lite.errors import AnomalyError, Error, user_line
 
 __all__ = ["detect_anomaly"]
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-class detect_anomaly:
+class detect_anomaly(ContextDecorator):
     """Raise an error at the first NaN or inf, forward or backward: a context manager and a decorator.
 
     In the forward pass every operation is checked, recorded or not: its result may have no NaN unless an operand has
@@ -85,17 +82,6 @@ class detect_anomaly:
     ) -> None:
         _here.modes.pop()
         _uninstall()
-
-    def __call__(self, function: F) -> F:
-        """Use as a decorator: every call of ``function`` runs in this mode."""
-        kinds = self._kinds
-
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with detect_anomaly(bool(kinds & text.NAN), bool(kinds & text.INF)):
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
 
 
 class _Here(threading.local):

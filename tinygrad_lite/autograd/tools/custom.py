@@ -20,7 +20,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import rows
 from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import Number, apply, operand
-from tinygrad_lite.autograd.transposition import (
+from tinygrad_lite.autograd.tools.transposition import (
     Call,
     checked_forward,
     checked_joint_vjp,
@@ -110,9 +110,10 @@ def operation(
     """Make an operation of a forward function and a rule per operand; used as a decorator or called.
 
     The forward is ``forward(xp, operands, static arguments)``. It receives plain arrays, and in ``xp`` the functions of
-    this package (element-wise, reductions, products, indexing, ...) that take and return arrays. Its operands are the parameters up to a ``/`` or, without
-    one, up to a ``*``; those behind it are static arguments: numbers, tuples, words. ``*xs`` takes any number of
-    operands. An operand whose default is None may be left out.
+    this package (element-wise, reductions, products, indexing, ...), which take and return arrays here. Its operands
+    are the parameters up to a ``/`` or, without one, up to a ``*`` or the first default other than None; those behind
+    it are static arguments: numbers, tuples, words. ``*xs`` takes any number of operands. An operand whose default is
+    None may be left out.
 
     Rules are pure and written with ``xp``, operators and methods: they run on arrays and, for higher derivatives,
     on tensors. A function alone is a vjp. The missing half of a rule is derived from the other.
@@ -208,7 +209,10 @@ class Operation:
         elif inspect.Parameter.POSITIONAL_ONLY in kinds:
             split = kinds.count(inspect.Parameter.POSITIONAL_ONLY)
         else:
-            split = len([kind for kind in kinds if kind is not inspect.Parameter.KEYWORD_ONLY])
+            static = [
+                p.kind is p.KEYWORD_ONLY or (p.default is not p.empty and p.default is not None) for p in parameters
+            ]
+            split = [*static, True].index(True)
         if split == 0:
             self._refuse("needs a forward with at least one operand: forward(xp, x)")
         return parameters[:split], parameters[split:]
@@ -233,7 +237,7 @@ class Operation:
                 role = "a rule for" if x in rules else "the non-differentiable operand"
                 hint = ""
                 if x in statics:
-                    hint = "operands stand before the / or * of forward's parameters, static arguments behind it"
+                    hint = "operands stand before a / in forward's parameters, static arguments behind it"
                 self._refuse(f"has {role} {x!r}, but its operands are {', '.join(operands)}", hint)
         if joint is not None and rules:
             self._refuse("needs either a joint rule or one rule per operand, but has both")
@@ -310,11 +314,11 @@ class Operation:
         given, statics = self.bound(args, kwargs)
         for parameter, value in zip(self._statics, statics, strict=True):
             if isinstance(value, Tensor):
-                hint = f"put {parameter.name} before the / or * of forward's parameters, among the operands"
+                hint = f"put {parameter.name} before a / in forward's parameters, among the operands"
                 need = f"needs a number or the like as {parameter.name}, which is a static argument"
                 fail(DTypeError, self.__name__, need, {parameter.name: value}, hint)
         names = self.operand_names(len(given))
-        operands = self.prepared(names, [self._operand(x, value) for x, value in zip(names, given, strict=True)])
+        operands = self.prepared(names, [self.operand(x, value) for x, value in zip(names, given, strict=True)])
         return apply(self.row, operands, (*statics, Call()))
 
     def bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], list[Any]]:
@@ -351,7 +355,7 @@ class Operation:
             return [f"{self._operands[0].name}[{i}]" for i in range(count)]
         return [p.name for p in self._operands]
 
-    def _operand(self, x: str, value: Any) -> Any:
+    def operand(self, x: str, value: Any) -> Any:
         optional = x in self._known and self._known[x].default is None
         if value is None and optional:
             return None
@@ -407,7 +411,7 @@ class Operation:
         Raises:
             GradientError: if a rule is wrong.
         """
-        from tinygrad_lite.autograd.custom_check import check
+        from tinygrad_lite.autograd.tools.custom_check import check
 
         return check(self, inputs, statics, order, seed, raise_exception)
 

@@ -19,7 +19,7 @@ import numpy as np
 from tinygrad_lite.autograd.engine import Place
 from tinygrad_lite.autograd.graph import Leaf, Node, Projection, Tensor, enable_grad, make_tensor, mode, sequence
 from tinygrad_lite.autograd.rows import Joint, Row, namespaces
-from tinygrad_lite.autograd.subgraph import Piece, recorded_since
+from tinygrad_lite.autograd.tools.subgraph import Piece, recorded_since
 from tinygrad_lite.errors import ArgumentError, GradientError, fail
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
@@ -46,6 +46,7 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     Raises:
         GradientError: in backward, if an argument or a tensor used inside was changed in place since, or if the
             second call does something else than the first.
+        ArgumentError: for an iterator as an argument, which cannot be read twice.
 
     Under ``no_grad`` this is a plain call. It works in all modes: ``create_graph``, ``jvp``, checkpoints inside.
     A leaf that is used both inside and outside may get its shares added up in another order: equal up to rounding.
@@ -58,11 +59,13 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     Tensor([ 1.2534, -1.0331])
     """
     if not callable(function):
-        fail(ArgumentError, "checkpoint", "needs a function", {"function": function})
-    used_up = {name: x for name, x in [*enumerate(args), *kwargs.items()] if isinstance(x, Iterator)}
-    for name, x in used_up.items():
-        need, hint = "needs arguments that can be read twice, but got an iterator", "pass a list of what it yields"
-        fail(ArgumentError, "checkpoint", need, {f"args[{name}]" if isinstance(name, int) else name: x}, hint)
+        hint = "pass the function itself and what it is called with: checkpoint(f, x)"
+        fail(ArgumentError, "checkpoint", "needs a function", {"function": function}, hint)
+    given = {**{f"args[{i}]": x for i, x in enumerate(args)}, **kwargs}
+    for name, x in given.items():
+        if isinstance(x, Iterator):
+            need, hint = "needs arguments that can be read twice, but got an iterator", "pass a list of what it yields"
+            fail(ArgumentError, "checkpoint", need, {name: x}, hint)
     if not mode.enabled:
         return function(*args, **kwargs)
     call = _Call(function, args, kwargs)
@@ -97,7 +100,7 @@ def checkpoint_sequential(functions: Any, segments: int, x: Any) -> Any:
     Tensor([0.5227])
     """
     count = len(functions)
-    if not 1 <= segments <= count:
+    if not isinstance(segments, int) or not 1 <= segments <= count:
         need = f"needs from 1 to {count} segments for {count} functions, but got {segments}"
         fail(ArgumentError, "checkpoint_sequential", need)
     bounds = [i * count // segments for i in range(segments + 1)]
