@@ -116,9 +116,8 @@ def main() -> None:
         report(name, result, 1e3, TARGET)
     if ratios:
         missed = sum(ratio > TARGET for ratio in ratios)
-        print(
-            f"geometric mean of the ratios {statistics.geometric_mean(ratios):.3f}; {missed} of {len(ratios)} above {TARGET}"
-        )
+        mean = statistics.geometric_mean(ratios)
+        print(f"geometric mean of the ratios {mean:.3f}; {missed} of {len(ratios)} above {TARGET}")
 
 
 if __name__ == "__main__":

@@ -185,7 +185,11 @@ _FUNCTIONS = {
 _DIALECTS = {"Tensor": _TENSOR, "tinygrad_lite": _FUNCTIONS}
 
 #: where else a name of a module is looked for
-_ELSEWHERE = {"tinygrad_lite.nn": "functional", "tinygrad_lite.optim": "lr_scheduler"}
+_ELSEWHERE = {
+    "tinygrad_lite": ("linalg", "random"),
+    "tinygrad_lite.nn": ("functional",),
+    "tinygrad_lite.optim": ("lr_scheduler",),
+}
 
 
 def refuse_attribute(owner: str, name: str) -> NoReturn:
@@ -205,9 +209,10 @@ def _alike(owner: str, name: str) -> str:
     import sys
 
     holder = sys.modules["tinygrad_lite"].Tensor if owner == "Tensor" else sys.modules[owner]
-    inner = _ELSEWHERE.get(owner, "")
-    if inner and hasattr(getattr(holder, inner), name):
-        return f"it is in {inner}: {owner.rpartition('.')[2]}.{inner}.{name}"
+    for inner in _ELSEWHERE.get(owner, ()):
+        module = getattr(holder, inner)
+        if name in getattr(module, "__all__", dir(module)):
+            return f"it is in {inner}: {'.'.join((*owner.split('.')[1:], inner, name))}"
     names = [known for known in dir(holder) if not known.startswith("_")]
     alike = [known for known in names if known.lower() == name.lower()] or difflib.get_close_matches(
         name, names, 1, 0.75

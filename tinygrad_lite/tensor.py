@@ -15,7 +15,8 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import leaves, transforms
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, make_leaf, make_tensor
-from tinygrad_lite.autograd.record import apply, require_float
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import copied
 from tinygrad_lite.autograd.rules.manipulation import CLONE
 from tinygrad_lite.dialects import refuse_attribute
@@ -154,7 +155,7 @@ class Methods(Operators, FunctionMethods, Conversions):
 
     def __repr__(self: Any) -> str:
         text = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
-        if not self.size and self.ndim > 1 or self.size > np.get_printoptions()["threshold"]:
+        if (not self.size and self.ndim > 1) or self.size > np.get_printoptions()["threshold"]:
             text += f", shape={self.shape}"  # which the numbers do not show
         dtype = "" if self.dtype in (dtypes.float32, dtypes.bool_) else f", dtype={self.dtype.name}"
         if self.requires_grad:

@@ -34,10 +34,7 @@ class Conversions:
         >>> Tensor([2.5]).item()
         2.5
         """
-        if self.size != 1:
-            hint = "use tolist(), or reduce it first: x.mean().item()" if self.size else "the tensor is empty"
-            fail(ShapeError, "item", "needs exactly one element", {"tensor": self}, hint)
-        return self._data.item()
+        return _only("item", self)
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
@@ -50,7 +47,7 @@ class Conversions:
         return int(_real("int", self))
 
     def __complex__(self: Any) -> complex:
-        return complex(self.item())
+        return complex(_only("complex", self))
 
     def __bool__(self: Any) -> bool:
         if self.size != 1:
@@ -67,10 +64,10 @@ class Conversions:
         if self.dtype.kind not in "iu":
             hint = "x.item() is its value, int(x) cuts off the fraction"
             fail(DTypeError, "index", "needs an integer", {"tensor": self}, hint)
-        return int(self.item())
+        return int(_only("index", self))
 
     def __format__(self: Any, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
+        return format(_only("format", self), spec) if spec else str(self)
 
     def __reduce__(self) -> NoReturn:
         hint = "save weights with tinygrad_lite.save (safetensors)"
@@ -180,8 +177,16 @@ class Conversions:
         return self  # type: ignore[no-any-return]
 
 
+def _only(operation: str, x: Any) -> Any:
+    """The only element as a Python number."""
+    if x.size != 1:
+        hint = "use tolist(), or reduce it first: x.mean().item()" if x.size else "the tensor is empty"
+        fail(ShapeError, operation, "needs exactly one element", {"tensor": x}, hint)
+    return x._data.item()
+
+
 def _real(kind: str, x: Any) -> Any:
     """The only element, which must not be complex."""
     if x.dtype.kind == "c":
         fail(DTypeError, kind, "needs a real number", {"tensor": x}, "use tgl.real or tgl.abs")
-    return x.item()
+    return _only(kind, x)

@@ -33,11 +33,9 @@ class Operators:
     __mod__, __rmod__ = functions.remainder, reflected(functions.remainder)
     __pow__, __rpow__ = functions.pow, reflected(functions.pow)
     __matmul__, __rmatmul__ = functions.matmul, reflected(functions.matmul)
+    __pos__ = functions.positive
     __neg__ = functions.negative
     __abs__ = functions.abs
-
-    def __pos__(self: Any) -> Any:
-        return self
 
     def __divmod__(self: Any, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other

@@ -258,6 +258,11 @@ def test_what_it_says_about_itself():
         (Tensor([1, 2]), "Tensor([1, 2], dtype=int64)"),
         (Tensor([True]), "Tensor([ True])"),
         (Tensor([]), "Tensor([])"),
+        (Tensor(np.zeros((0, 3), "float32")), "Tensor([], shape=(0, 3))"),
+        (
+            tgl.zeros((2, 600)),
+            "Tensor([[0., 0., 0., ..., 0., 0., 0.],\n        [0., 0., 0., ..., 0., 0., 0.]], shape=(2, 600))",
+        ),
         (Tensor([1.0], dtype="float16"), "Tensor([1.], dtype=float16)"),
         (leaf(1.0), "Tensor([1.], requires_grad=True)"),
         (leaf(1.0) * 2, "Tensor([2.], from=multiply)"),
@@ -318,7 +323,7 @@ def test_python_numbers_come_out_of_one_element():
             ShapeError,
             lambda: float(Tensor([1.0, 2.0])),
             (
-                "item needs exactly one element\n"
+                "float needs exactly one element\n"
                 "  tensor  shape (2,), float32, cpu\n"
                 "  hint    use tolist(), or reduce it first: x.mean().item()"
             ),

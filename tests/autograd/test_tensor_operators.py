@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -107,12 +109,54 @@ def test_complex_numbers():
     assert refusal(DTypeError, lambda: int(x)) == text.replace("float", "int")
 
 
+@pytest.mark.parametrize("function", [int, float, complex, operator.index, "{:.1f}".format])
+def test_a_conversion_refuses_more_than_one_element_in_its_own_name(function):
+    name = getattr(function, "__name__", "format")
+    text = refusal(ShapeError, lambda: function(Tensor([1, 2])))
+    assert text == (
+        f"{name} needs exactly one element\n  tensor  shape (2,), int64, cpu\n"
+        "  hint    use tolist(), or reduce it first: x.mean().item()"
+    )
+
+
 def test_membership_asks_for_elements():
     x = Tensor([[1.0, 2.0], [3.0, 4.0]])
     assert 3.0 in x
     assert 9.0 not in x
     assert None not in x
     assert np.float64(4.0) in x
+
+
+@pytest.mark.parametrize("other", [None, "a", b"a", {}, {1.0}, object(), len])
+def test_what_is_no_number_equals_no_tensor(other):
+    x = Tensor([1.0])
+    assert not x == other  # noqa: SIM201
+    assert x != other
+    assert other not in x
+    assert [other, x].index(other) == 0
+
+
+def test_an_object_that_compares_itself_is_asked():
+    class Anything:
+        def __eq__(self, other):
+            return True
+
+    assert Tensor([1.0, 2.0]) == Anything()
+    assert Tensor([1.0, 2.0]) in [Anything()]
+
+
+@pytest.mark.parametrize("other", [Fraction(1, 2), Decimal("0.5"), ["a"], np.array(["a"])])
+def test_numbers_and_arrays_that_a_tensor_cannot_hold_are_not_just_unequal(other):
+    with pytest.raises(DTypeError, match="equal needs numbers"):
+        _ = Tensor([0.5]) == other
+
+
+@pytest.mark.parametrize(
+    "other", [1.0, [1.0], (1,), range(1, 2), np.array([1.0]), np.float32(1), True, bytearray(b"\x01")]
+)
+def test_numbers_and_arrays_compare_element_by_element(other):
+    assert (Tensor([1.0]) == other).tolist() == [True]
+    assert (Tensor([1.0]) != other).tolist() == [False]
 
 
 # --- in place -----------------------------------------------------------------------------------------------
@@ -129,6 +173,14 @@ def test_an_operator_in_place_changes_one_object(name):
     assert x is original
     assert x.tolist() == expected.tolist()
     assert view.tolist() == [5.0, 7.0]
+
+
+@pytest.mark.parametrize("function", [operator.pos, lambda x: tgl.rot90(x, 4), lambda x: tgl.roll(x, 0), tgl.real])
+def test_what_changes_nothing_is_a_new_tensor_all_the_same(function):
+    x = Tensor([[1.0, 2.0]])
+    y = function(x)
+    y += 1.0
+    assert (x.tolist(), y.tolist()) == ([[1.0, 2.0]], [[2.0, 3.0]])
 
 
 @pytest.mark.parametrize("name", ["iand", "ior", "ixor", "ilshift", "irshift"])
@@ -244,7 +296,7 @@ def test_to_another_dtype_and_device(call, dtype):
 
 def test_where_there_is_nothing_to_change_the_tensor_itself_comes_back():
     x = Tensor([1.0], requires_grad=True)
-    assert x.to("cpu") is x.to_device("cpu") is x
+    assert x.to("cpu") is x.to_device("cpu") is x.to("float32") is x
     assert x.to("float64").requires_grad
 
 

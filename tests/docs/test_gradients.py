@@ -32,7 +32,7 @@ FREE_OF_CHOICE = """
     add subtract negative deg2rad rad2deg trace diff trapezoid bincount linear_scan
     linalg.diagonal diag diag_embed vecdot dot inner outer kron cross einsum tensordot multi_dot
     take_along_axis getitem concat stack split unstack reshape flatten unflatten permute_dims matrix_transpose
-    moveaxis swapaxes flip rot90 roll expand_dims squeeze
+    moveaxis swapaxes flip rot90 roll expand_dims squeeze atleast_1d atleast_2d atleast_3d
     broadcast_to broadcast_arrays broadcast_shapes meshgrid repeat repeat_interleave tile sum_to
 """
 

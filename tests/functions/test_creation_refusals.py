@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from refusals import refusal
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, errors
+
+
+class OfAnotherGraph:
+    """What PyTorch's tensors do that require a gradient."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise RuntimeError("call detach() first")
+
+    def __repr__(self) -> str:
+        return "a tensor of another library"
+
 
 REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     (
@@ -113,6 +126,54 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
             "full needs numbers, but got None\n"
             "  fill_value  None\n"
             "  hint        a function gives None where it does not return anything"
+        ),
+    ),
+    (
+        "an exact number of Python's",
+        lambda: Tensor([1.0]) + Fraction(1, 2),
+        errors.DTypeError,
+        (
+            "add needs numbers, but got Fraction(1, 2)\n"
+            "  x2    Fraction(1, 2)\n"
+            "  hint  float(value) is the nearest number that a tensor can hold"
+        ),
+    ),
+    (
+        "masked elements",
+        lambda: Tensor([1.0]) + np.ma.array([1.0, 2.0], mask=[False, True]),
+        errors.DTypeError,
+        (
+            "add needs numbers, but some elements are masked\n"
+            "  x2    shape (2,), float64, cpu\n"
+            "  hint  value.filled(0.0) says what stands in their place"
+        ),
+    ),
+    (
+        "integers too large for their dtype",
+        lambda: Tensor([1, 300], dtype="uint8"),
+        errors.ArgumentError,
+        ("Tensor needs numbers that uint8 can hold, but got 300\n  value  [1, 300]\n  hint   it holds 0 to 255"),
+    ),
+    (
+        "integers too small for their dtype",
+        lambda: tgl.asarray(-1, dtype="uint8"),
+        errors.ArgumentError,
+        ("Tensor needs numbers that uint8 can hold, but got -1\n  value  -1\n  hint   it holds 0 to 255"),
+    ),
+    (
+        "another library's gradient",
+        lambda: Tensor(OfAnotherGraph()),
+        errors.ArgumentError,
+        "Tensor cannot make an array of this: call detach() first\n  value  a tensor of another library",
+    ),
+    (
+        "a tensor with a gradient where a number is meant",
+        lambda: tgl.pad(Tensor([1.0]), 1, Tensor(2.0, requires_grad=True)),
+        errors.GradientError,
+        (
+            "pad needs a number as value, through which no gradient flows\n"
+            "  value  shape (), float32, cpu\n"
+            "  hint   value.item() says that the gradient ends here"
         ),
     ),
     (

@@ -469,37 +469,6 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
             "  hint  the points of both have equally many coordinates, on the last axis"
         ),
     ),
-    (
-        "distances of batches that do not fit",
-        lambda: tgl.cdist(tgl.zeros((2, 4, 3)), tgl.zeros((3, 4, 3))),
-        errors.ShapeError,
-        (
-            "cdist needs leading axes that broadcast, but (2,) and (3,) do not\n"
-            "  x1    shape (2, 4, 3), float32, cpu\n"
-            "  x2    shape (3, 4, 3), float32, cpu\n"
-            "  hint  leading axes are batches of matrices, of equal sizes or 1"
-        ),
-    ),
-    (
-        "the condition of NaN",
-        lambda: tgl.linalg.cond(NAN),
-        errors.ArgumentError,
-        (
-            "cond did not converge: it needs finite numbers\n"
-            "  x     shape (2, 2), float32, cpu\n"
-            "  hint  isfinite(x).all() is False where there are NaN or inf"
-        ),
-    ),
-    (
-        "a norm of NaN",
-        lambda: tgl.linalg.matrix_norm(NAN, ord="nuc"),
-        errors.ArgumentError,
-        (
-            "matrix_norm did not converge: it needs finite numbers\n"
-            "  x     shape (2, 2), float32, cpu\n"
-            "  hint  isfinite(x).all() is False where there are NaN or inf"
-        ),
-    ),
 ]
 
 

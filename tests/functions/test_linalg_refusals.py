@@ -15,6 +15,7 @@ X = tgl.zeros((2, 3))
 M = tgl.eye(2)
 H = tgl.eye(2, dtype="float16")
 W = tgl.zeros((4, 3))
+NAN = Tensor([[float("nan"), 1.0], [1.0, 1.0]])
 
 REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     (
@@ -307,6 +308,47 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: tgl.solve_triangular(H, H),
         errors.DTypeError,
         ('solve_triangular needs float32 or float64\n  a     shape (2, 2), float16, cpu\n  hint  a.astype("float32")'),
+    ),
+    (
+        "distances of batches that do not fit",
+        lambda: tgl.cdist(tgl.zeros((2, 4, 3)), tgl.zeros((3, 4, 3))),
+        errors.ShapeError,
+        (
+            "cdist needs leading axes that broadcast, but (2,) and (3,) do not\n"
+            "  x1    shape (2, 4, 3), float32, cpu\n"
+            "  x2    shape (3, 4, 3), float32, cpu\n"
+            "  hint  leading axes are batches of matrices, of equal sizes or 1"
+        ),
+    ),
+    (
+        "the condition of NaN",
+        lambda: tgl.linalg.cond(NAN),
+        errors.ArgumentError,
+        (
+            "cond did not converge: it needs finite numbers\n"
+            "  x     shape (2, 2), float32, cpu\n"
+            "  hint  isfinite(x).all() is False where there are NaN or inf"
+        ),
+    ),
+    (
+        "a norm of NaN",
+        lambda: tgl.linalg.matrix_norm(NAN, ord="nuc"),
+        errors.ArgumentError,
+        (
+            "matrix_norm did not converge: it needs finite numbers\n"
+            "  x     shape (2, 2), float32, cpu\n"
+            "  hint  isfinite(x).all() is False where there are NaN or inf"
+        ),
+    ),
+    (
+        "the eigenvalues of NaN, which LAPACK finds",
+        lambda: tgl.linalg.eigvalsh(NAN),
+        errors.ArgumentError,
+        (
+            "eigvalsh did not converge: it needs finite numbers\n"
+            "  x     shape (2, 2), float32, cpu\n"
+            "  hint  isfinite(x).all() is False where there are NaN or inf"
+        ),
     ),
 ]
 

@@ -120,3 +120,11 @@ def test_one_hot_takes_any_dtype() -> None:
     y = tgl.one_hot(Tensor([1]), 2, dtype="float16")
     assert y.dtype == "float16"
     np.testing.assert_array_equal(y.numpy(), [[0.0, 1.0]])
+
+
+def test_at_least_so_many_axes_of_several_tensors() -> None:
+    parts = tgl.atleast_2d(1.0, [1, 2], Tensor([[3.0]]))
+    assert [part.shape for part in parts] == [(1, 1), (1, 2), (1, 1)]
+    assert tgl.atleast_1d() == ()
+    x = Tensor([1.0])
+    assert tgl.atleast_1d(x) is not x

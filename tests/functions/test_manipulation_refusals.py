@@ -347,6 +347,17 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         ("pad needs an integer as pad_width\n  pad_width  1.5\n  hint       int(value) cuts off the fraction"),
     ),
     (
+        "a border that the dtype cannot hold",
+        lambda: tgl.pad(Tensor([1], dtype="uint8"), 1, 300),
+        errors.ArgumentError,
+        (
+            "pad needs a number that uint8 can hold\n"
+            "  x      shape (1,), uint8, cpu\n"
+            "  value  300\n"
+            "  hint   convert x with astype first"
+        ),
+    ),
+    (
         "a border of words",
         lambda: tgl.pad(X, 1, "a"),
         errors.DTypeError,

@@ -74,3 +74,9 @@ def test_membership_takes_numbers_on_either_side() -> None:
     assert tgl.isin(2, Tensor([1, 2])).item() is True
     assert tgl.isin(Tensor([1, 2]), [2, 3], invert=True).tolist() == [True, False]
     assert tgl.isin(Tensor([1.5, 2.0]), Tensor([2, 3])).tolist() == [False, True]
+
+
+def test_a_python_number_is_looked_for_in_the_precision_of_the_tensor() -> None:
+    x = Tensor([0.1, 0.2])
+    assert tgl.isin(x, 0.1).tolist() == [True, False]
+    assert tgl.isin(0.1, x).tolist() is True

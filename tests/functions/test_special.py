@@ -188,3 +188,14 @@ def test_the_logistic_function_is_silent_and_bounded_everywhere(dtype: str) -> N
     exact = [0.0, 0.0, 1 / (1 + math.exp(12)), 0.5, 1 / (1 + math.exp(-12)), 1.0, 1.0, np.nan]
     tolerance = {"float16": 6e-3, "float32": 1e-6, "float64": 1e-15}[dtype]  # half: -12 gives a subnormal number
     np.testing.assert_allclose(tgl.sigmoid(Tensor(x)).numpy(), exact, rtol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_curvature_of_log_ndtr_is_finite_far_out_on_both_sides(dtype: str) -> None:
+    """The slope s falls by s (s + x): to 0 on the right, and by almost 1 on the left."""
+    x = Tensor(np.array([-1e4, -50.0, 5.0, 50.0, 1e4], dtype), requires_grad=True)
+    (slope,) = tgl.grad([tgl.log_ndtr(x)], [x], [tgl.ones_like(x)], create_graph=True)
+    curvature = tgl.grad(slope.sum(), x).numpy()
+    density = math.exp(-12.5) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(curvature[2:], [-density * (density + 5.0), 0.0, 0.0], rtol=1e-5)
+    assert np.isfinite(curvature).all()

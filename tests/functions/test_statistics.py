@@ -150,3 +150,12 @@ def test_numbers_at_an_edge_are_counted_where_numpy_counts_them(weighted: bool) 
     counts, found = tgl.histogram(Tensor(x), 10, weights=weights)
     np.testing.assert_array_equal(counts.numpy(), expected)
     np.testing.assert_array_equal(found.numpy(), edges)
+
+
+def test_quantiles_at_infinite_elements_are_those_elements() -> None:
+    x = Tensor([1.0, inf, inf], requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = tgl.quantile(x, [0.0, 0.5, 0.75, 1.0])
+    np.testing.assert_array_equal(y.detach().numpy(), [1.0, inf, nan, inf])  # as in NumPy: inf - inf at 0.75
+    assert y.dtype == "float32"
+    assert tgl.grad(y[:2].sum(), x).tolist() == [1.0, 1.0, 0.0]

@@ -176,6 +176,11 @@ REFUSED = [
         lambda: tgl.from_dlpack(Locked()),
         "from_dlpack cannot take this: it is locked\n  x   a locked array",
     ),
+    (
+        ExchangeError,
+        lambda: tgl.from_dlpack(Nowhere()),
+        "from_dlpack cannot take this: unknown device\n  x   an array without memory",
+    ),
 ]
 
 
@@ -188,6 +193,17 @@ class OnAGpu:
 
     def __repr__(self):
         return "a GPU's array"
+
+
+class Nowhere:
+    def __dlpack__(self, **kwargs):
+        raise AssertionError("nobody should ask")
+
+    def __dlpack_device__(self):
+        raise ValueError("unknown device")
+
+    def __repr__(self):
+        return "an array without memory"
 
 
 class Locked:

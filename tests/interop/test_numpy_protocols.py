@@ -119,6 +119,8 @@ CALLS = {
     "flipud": lambda x: np.flipud(x),
     "fix": lambda x: np.fix(x),
     "copy": lambda x: np.copy(x),
+    "atleast_3d": lambda x: np.atleast_3d(x),
+    "atleast_2d of several": lambda x: np.atleast_2d(x, V)[0],
     "split": lambda x: np.split(x, 3, axis=1)[1],
     "split at places": lambda x: np.split(x, [1], axis=1)[1],
     "roll": lambda x: np.roll(x, 1, axis=1),

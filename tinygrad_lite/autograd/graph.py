@@ -42,6 +42,18 @@ class Tensor(_Methods):
     _version: Version | None  # None: no one ever writes into this memory
 
 
+class Number:
+    """A Python number in the place of a tensor: weak in promotion, without a gradient."""
+
+    __slots__ = ("_data",)
+
+    _node = None
+    _version = None
+
+    def __init__(self, value: complex) -> None:
+        self._data = value
+
+
 class Node:
     """One recorded operation: which rules differentiate it, what they need, and where gradients go."""
 

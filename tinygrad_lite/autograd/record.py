@@ -7,19 +7,21 @@ requires a gradient, hang a ``Node`` on the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import (
     Array,
     Node,
+    Number,
     Projection,
     Tensor,
     Version,
     mode,
     sequence,
 )
+from tinygrad_lite.autograd.refusals import by_name, named_operands, refuse
 from tinygrad_lite.autograd.rows import Row, World, namespaces
 from tinygrad_lite.errors import (
     ArgumentError,
@@ -27,24 +29,10 @@ from tinygrad_lite.errors import (
     DTypeError,
     Error,
     GradientError,
-    IndexingError,
-    ShapeError,
     fail,
 )
 
 _new = object.__new__
-
-
-class Number:
-    """A Python number in the place of a tensor: weak in promotion, without a gradient."""
-
-    __slots__ = ("_data",)
-
-    _node = None
-    _version = None
-
-    def __init__(self, value: complex) -> None:
-        self._data = value
 
 
 _NUMBER = Number(0)  # for numbers whose value is already in hand: neither node nor version
@@ -210,14 +198,14 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         dtype = dtypes.with_number(b.dtype, a)
     else:
         if type(a) is not type(b):
-            fail(DeviceError, row.name, "needs operands on one device", _by_name((first, second), (x1, x2)))
+            fail(DeviceError, row.name, "needs operands on one device", by_name((first, second), (x1, x2)))
         dtype = dtypes.promote(a.dtype, b.dtype)
     if floating and dtype.kind in "biu":
         dtype = dtypes.default_float
     recording = mode.enabled and (x1._node is not None or x2._node is not None)
     if dtype.kind == "c" and recording and (row.rules or row.joint):
         need = "cannot carry a gradient: complex tensors have none"
-        fail(GradientError, row.name, need, _by_name((first, second), (x1, x2)), "detach() the real operand first")
+        fail(GradientError, row.name, need, by_name((first, second), (x1, x2)), "detach() the real operand first")
     xp = namespaces[type(b) if isinstance(x1, Number) else type(a)]
     # The node remembers the operands' own dtypes: the engine casts what reaches them.
     try:
@@ -225,7 +213,7 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         b = xp.full((), b, dtype) if isinstance(x2, Number) and type(b) is not float else b
     except OverflowError:
         need = f"needs a number that {dtype.name} can hold"
-        fail(ArgumentError, row.name, need, _by_name((first, second), (x1, x2)), "convert the tensor with astype first")
+        fail(ArgumentError, row.name, need, by_name((first, second), (x1, x2)), "convert the tensor with astype first")
     b = b if isinstance(x2, Number) else xp.astype(b, dtype)
     return x1, x2, a, b
 
@@ -296,7 +284,7 @@ def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
         kind = type(array)
         if kind is not first and array is not None and kind not in (float, int, bool):
             if first in namespaces:
-                fail(DeviceError, row.name, "needs operands on one device", _named(row, operands))
+                fail(DeviceError, row.name, "needs operands on one device", named_operands(row, operands))
             first = kind
     return row.worlds[first]
 
@@ -348,89 +336,3 @@ def _versions(kept: tuple[int, ...], operands: Sequence[Any]) -> tuple[tuple[int
         if x is not None and x._version is not None:
             found.append((i, x._version, x._version.count))
     return tuple(found) or None
-
-
-# --- refusals -------------------------------------------------------------------------------------
-
-
-def _named(row: Row, operands: Sequence[Any]) -> dict[str, Any]:
-    """The operands by the names of the row's signature."""
-    if row.variadic:
-        return {f"{row.operands[0]}[{i}]": _shown(x) for i, x in enumerate(operands)}
-    return _by_name(row.operands, operands)
-
-
-def _by_name(names: Sequence[str], operands: Sequence[Any]) -> dict[str, Any]:
-    return {name: _shown(x) for name, x in zip(names, operands, strict=False) if x is not None}
-
-
-def _shown(x: Any) -> Any:
-    return x._data if isinstance(x, Number) else x
-
-
-def refuse(row: Row, operands: Sequence[Any], error: Exception) -> NoReturn:
-    """Turn what the backend raised into an error that names the operands."""
-    if isinstance(error, Error):
-        raise error
-    tensors = [x for x in operands if isinstance(x, Tensor)]
-    clash = broadcast_clash([x._data.shape for x in tensors])
-    named = _named(row, operands)
-    if clash and not row.statics:
-        need = f"needs shapes that broadcast together, but {clash}"
-        fail(ShapeError, row.name, need, named, broadcast_hint(named))
-    types = {x._data.dtype.name: x._data.dtype for x in tensors}
-    inexact = [type(x._data).__name__ for x in operands if isinstance(x, Number) and type(x._data) in (float, complex)]
-    discrete = not inexact and all(dtype.kind in "biu" for dtype in types.values())
-    hint = "convert with astype first" if discrete else ""
-    if row.name.startswith("bitwise") and any(d.kind in "fc" for d in types.values()):
-        hint = "bits are those of integers and bools: x.astype(int), or a comparison such as x > 0"
-    no_statics = not row.statics  # so that it can only be the dtypes
-    if isinstance(error, TypeError) and (discrete or no_statics or any(d.itemsize < 4 for d in types.values())):
-        fail(DTypeError, row.name, f"does not work on {' and '.join([*types, *inexact])}", named, hint)
-    kind = {TypeError: DTypeError, IndexError: IndexingError}.get(type(error), ArgumentError)
-    text = str(error).rstrip(". ")
-    fail(kind, row.name, f"cannot work on these operands: {text}", named, hint)
-
-
-def broadcast_clash(shapes: Sequence[tuple[int, ...]]) -> str:
-    """What keeps shapes from broadcasting, such as ``"axis -1 is 3 and 4"``; "" when they do.
-
-    >>> broadcast_clash([(2, 3), (4,)])
-    'axis -1 is 3 and 4'
-    """
-    for axis in range(1, max((len(s) for s in shapes), default=0) + 1):
-        sizes = {s[-axis]: None for s in shapes if len(s) >= axis and s[-axis] != 1}
-        if len(sizes) > 1:
-            return f"axis -{axis} is " + " and ".join(map(str, sizes))
-    return ""
-
-
-def broadcast_hint(named: Mapping[str, Any]) -> str:
-    """What makes shapes broadcast that do not: two that fit from the front, two that are each other's transpose.
-
-    >>> import numpy as np
-    >>> broadcast_hint({"x": np.zeros((3, 4)), "y": np.zeros(3)})
-    'expand_dims(y, -1) lines y up with the first axis of x'
-    """
-    rule = "sizes are compared from the last axis on, and must be equal or 1"
-    arrays = {name: x for name, x in named.items() if hasattr(x, "shape")}
-    if len(arrays) != 2:
-        return rule
-    (long, tall), (short, low) = sorted(
-        ((name, tuple(x.shape)) for name, x in arrays.items()), key=lambda p: -len(p[1])
-    )
-    if len(tall) == len(low) == 2 and low[::-1] == tall:
-        return f"transpose one of them: matrix_transpose({short})"
-    if not 0 < len(low) < len(tall) or broadcast_clash([tall[: len(low)], low]):
-        return rule
-    if len(tall) - len(low) > 1:
-        shape = (*low, *(1,) * (len(tall) - len(low)))
-        return f"reshape({short}, {shape}) lines {short} up with the first axes of {long}"
-    return f"expand_dims({short}, -1) lines {short} up with the first {'axes' if len(low) > 1 else 'axis'} of {long}"
-
-
-def require_float(operation: str, x: Tensor) -> None:
-    """Refuse to differentiate anything but real floating-point tensors."""
-    if x._data.dtype.kind != "f":
-        hint = "complex tensors have no derivatives" if x._data.dtype.kind == "c" else "convert with astype first"
-        fail(GradientError, operation, "needs a floating-point tensor", {"tensor": x}, hint)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_lite.autograd import engine, forward_mode, leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
-from tinygrad_lite.autograd.record import require_float
+from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 

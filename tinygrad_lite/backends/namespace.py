@@ -101,4 +101,6 @@ NAMES = frozenset(
 )
 
 #: What forwards use and rules do not: tensors need not offer these.
-FORWARD_ONLY = frozenset(["asarray", "eig", "eigvals", "empty", "scatter_extremum", "zeros", "full", "arange", "var", "nonzero", "unique_all", *RANDOM])
+FORWARD_ONLY = frozenset(
+    {**_standard("asarray zeros full empty arange var scatter_extremum nonzero unique_all eig eigvals"), **RANDOM}
+)

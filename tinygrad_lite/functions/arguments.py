@@ -38,6 +38,7 @@ _DIALECT = {
     "learning_rate": "lr",
     "l2": "weight_decay",
     "rate": "p",
+    "grad": "requires_grad",
     "momentum": "betas",
     "num_workers": "prefetch",
 }

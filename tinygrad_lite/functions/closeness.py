@@ -73,7 +73,7 @@ def array_equal(x1: Any, x2: Any, /, equal_nan: bool = False) -> Tensor:
 
 
 def _inexact(x: Any) -> Any:
-    """A tensor in floating point (differences of unsigned integers wrap around), without its graph; a Number as it is."""
+    """A tensor in floating point (differences of unsigned integers wrap around), without its graph; Numbers as such."""
     if not isinstance(x, Tensor):
         return x
     return cast(x, dtypes.float64) if x._data.dtype.kind in "biu" else x.detach()

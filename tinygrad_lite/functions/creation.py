@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import graph
 from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
-from tinygrad_lite.autograd.record import require_float
+from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import copied, namespaces
 from tinygrad_lite.errors import (
     ArgumentError,

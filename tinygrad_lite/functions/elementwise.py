@@ -12,7 +12,7 @@ from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import record
-from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.autograd.graph import Number, Tensor, make_tensor
 from tinygrad_lite.autograd.record import apply, operand
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import elementwise as rules
@@ -447,7 +447,7 @@ def beside(operation: str, x: Any, other: Any, floating: bool = False) -> Tensor
 def holding(x: Any, data: Any) -> Any:
     """``x`` with its promoted array; the engine casts the gradient back to x's own dtype."""
     if not hasattr(data, "dtype"):
-        return record.Number(data)
+        return Number(data)
     tensor = make_tensor(data, getattr(x, "_node", None))
     tensor._version = getattr(x, "_version", None)
     return tensor

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash, broadcast_hint
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.refusals import broadcast_clash, broadcast_hint
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.autograd.record import broadcast_clash
+from tinygrad_lite.autograd.refusals import broadcast_clash
 
 
 def index_fault(shape: tuple[int, ...], parts: tuple[Any, ...]) -> tuple[str, str] | None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash, promoted
+from tinygrad_lite.autograd.record import apply, promoted
+from tinygrad_lite.autograd.refusals import broadcast_clash
 from tinygrad_lite.autograd.rows import Row
 from tinygrad_lite.autograd.rules.elementwise import ASTYPE
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, ShapeError, fail

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.refusals import broadcast_clash
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.activations import hardtanh, softplus
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
 from tinygrad_lite.functions.elementwise import abs, where
 from tinygrad_lite.functions.indexing import getitem, take_along_axis
-from tinygrad_lite.functions.manipulation import astype, expand_dims, permute_dims, reshape
+from tinygrad_lite.functions.manipulation import cast, expand_dims, permute_dims, reshape
 from tinygrad_lite.functions.network import log_softmax
 from tinygrad_lite.functions.reductions import mean, sum
 
@@ -119,7 +121,7 @@ def cross_entropy(
         counts = target != ignore_index
         losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)), ("none",))
         losses = where(counts, losses, 0.0)
-        return sum(losses) / sum(astype(counts, data.dtype)) if reduction == "mean" else _reduced(losses, reduction)
+        return sum(losses) / sum(cast(counts, data.dtype)) if reduction == "mean" else _reduced(losses, reduction)
     axis = 1 if data.ndim > 1 else 0
     return _weighted_nll(
         "cross_entropy", log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing
@@ -191,7 +193,7 @@ def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, 
         named = {"input": logits, "target": target}
         hint = f'leave such batches out, or take reduction="sum"; ignored is class {ignore_index}'
         fail(ArgumentError, operation, "needs a sample that is not ignored to take the mean of", named, hint)
-    return astype(target, "int64") if labels.dtype.kind == "u" else target  # -100 is no unsigned number
+    return cast(target, dtypes.int64) if labels.dtype.kind == "u" else target  # -100 is no unsigned number
 
 
 def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
@@ -226,13 +228,13 @@ def _weighted_nll(
     counts = target != ignore_index
     safe = where(counts, target, 0)  # an ignored number need not be a class
     losses = -getitem(take_along_axis(log_p, expand_dims(safe, 1), axis=1), (slice(None), 0))
-    class_weight = astype(counts, log_p._data.dtype)
+    class_weight = cast(counts, log_p._data.dtype)
     if weight is not None:
-        class_weight = class_weight * getitem(astype(weight, log_p._data.dtype), safe)
+        class_weight = class_weight * getitem(cast(weight, log_p._data.dtype), safe)
     losses = where(counts, losses, 0.0) * class_weight
     if smoothing:
         # Every class gets s/C of the target; its own weight goes with it.
-        spread = -log_p if weight is None else -log_p * astype(weight, log_p._data.dtype)
+        spread = -log_p if weight is None else -log_p * cast(weight, log_p._data.dtype)
         spread = where(counts, sum(spread, 1), 0.0)
         losses = losses * (1.0 - smoothing) + spread * (smoothing / classes)
     if reduction == "mean":
@@ -257,14 +259,14 @@ def _cross_entropy_with_probabilities(
     samples = data.size // classes
     if reduction == "mean" and samples == 0:
         fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, _EMPTY)
-    target = astype(target, data.dtype)
+    target = cast(target, data.dtype)
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / classes
     terms = log_softmax(logits, axis) * target
     weight = _check_weight("cross_entropy", weight, classes)
     if weight is not None:
         column = (1, classes, *(1,) * (data.ndim - 2)) if data.ndim > 1 else (classes,)
-        terms = terms * reshape(astype(weight, data.dtype), column)
+        terms = terms * reshape(cast(weight, data.dtype), column)
     losses = -sum(terms, axis)
     return sum(losses) / samples if reduction == "mean" else _reduced(losses, reduction)
 

@@ -27,6 +27,9 @@ from tinygrad_lite.functions.creation import check_device
 
 __all__ = [
     "astype",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "broadcast_to",
     "expand_dims",
     "flatten",
@@ -271,6 +274,45 @@ def expand_dims(x: Any, /, axis: int | tuple[int, ...] = 0) -> Tensor:
     return apply(rules.EXPAND_DIMS, (x,), (axis_numbers("expand_dims", axis, x._data.ndim + count),))
 
 
+def atleast_1d(*arrays: Any) -> Tensor | tuple[Tensor, ...]:
+    """The tensor with one axis at least: a number becomes a vector of one element. Of several it makes a tuple.
+
+    >>> atleast_1d(2.0)
+    Tensor([2.])
+    """
+    return _at_least(1, arrays)
+
+
+def atleast_2d(*arrays: Any) -> Tensor | tuple[Tensor, ...]:
+    """The tensor with two axes at least: a vector becomes a row. Of several it makes a tuple.
+
+    >>> atleast_2d(Tensor([1, 2])).shape
+    (1, 2)
+    """
+    return _at_least(2, arrays)
+
+
+def atleast_3d(*arrays: Any) -> Tensor | tuple[Tensor, ...]:
+    """The tensor with three axes at least, as NumPy adds them: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1).
+
+    Of several it makes a tuple.
+
+    >>> atleast_3d(Tensor([1, 2])).shape
+    (1, 2, 1)
+    """
+    return _at_least(3, arrays)
+
+
+def _at_least(ndim: int, arrays: tuple[Any, ...]) -> Tensor | tuple[Tensor, ...]:
+    raised = []
+    for x in arrays:
+        x = as_tensor(f"atleast_{ndim}d", x)
+        shape = x._data.shape
+        shape = (1,) * (min(ndim, 2) - len(shape)) + shape  # up to two axes in front, the third one behind
+        raised.append(reshape(x, shape + (1,) * (ndim - len(shape))))
+    return raised[0] if len(raised) == 1 else tuple(raised)
+
+
 @checked_keywords
 def squeeze(x: Any, /, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """``x`` without the axes of size one (all of them, or those that ``axis`` names).
@@ -347,8 +389,6 @@ def rot90(x: Any, /, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
     if len(plane) != 2 or plane[0] == plane[1]:
         hint = "the two axes of the plane that turns, such as axes=(0, 1)"
         fail(AxisError, "rot90", f"needs two different axes, but got {axes}", {"x": tensor}, hint)
-    if turns == 0:
-        return tensor
-    if turns == 2:
-        return flip(tensor, tuple(plane))
+    if turns in (0, 2):
+        return flip(tensor, tuple(plane) if turns else ())
     return swapaxes(flip(tensor, plane[1]), *plane) if turns == 1 else flip(swapaxes(tensor, *plane), plane[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import Number, apply
+from tinygrad_lite.autograd.graph import Number, Tensor
+from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rules import norms as rules
 from tinygrad_lite.autograd.rules.solvers import INV
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail

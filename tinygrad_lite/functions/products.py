@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash, broadcast_hint, promoted
+from tinygrad_lite.autograd.record import apply, promoted
+from tinygrad_lite.autograd.refusals import broadcast_clash, broadcast_hint
 from tinygrad_lite.autograd.rules import products as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, integer, whole_numbers

@@ -24,7 +24,7 @@ from tinygrad_lite.functions.arguments import (
     number,
     shape_tuple,
 )
-from tinygrad_lite.functions.manipulation import astype
+from tinygrad_lite.functions.manipulation import cast
 
 __all__ = [
     "all",
@@ -86,7 +86,8 @@ def prod(x: Any, /, axis: Axis = None, keepdims: bool = False, dtype: dtypes.DTy
 
 def _in_dtype(declared: Row, x: Tensor, statics: tuple[Any, ...], dtype: dtypes.DTypeLike) -> Tensor:
     # Small integers are added up as wider ones all the same: only the result has to fit.
-    return astype(apply(declared, (astype(x, dtype),), statics), dtype)
+    wanted = dtypes.as_dtype(dtype)
+    return cast(apply(declared, (cast(x, wanted),), statics), wanted)
 
 
 @checked_keywords
@@ -131,7 +132,7 @@ def std(x: Any, /, axis: Axis = None, correction: float = 0.0, keepdims: bool = 
     """
     x = floating("std", x)
     if x._data.dtype == dtypes.float16:  # in which the variance of numbers around 256 is too large
-        return astype(std(astype(x, dtypes.float32), axis, correction, keepdims), dtypes.float16)
+        return cast(std(cast(x, dtypes.float32), axis, correction, keepdims), dtypes.float16)
     return _spread(rules.STD, x, axis, correction, keepdims)
 
 
@@ -267,7 +268,7 @@ def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = axis_numbers("logsumexp", axis, x._data.ndim, x)
     _nonempty("logsumexp", x, axes)
     if x._data.dtype == dtypes.float16:  # in which the sum of 65520 ones is too large
-        return astype(apply(rules.LOGSUMEXP, (astype(x, dtypes.float32),), (axes, keepdims)), dtypes.float16)
+        return cast(apply(rules.LOGSUMEXP, (cast(x, dtypes.float32),), (axes, keepdims)), dtypes.float16)
     return apply(rules.LOGSUMEXP, (x,), (axes, keepdims))
 
 

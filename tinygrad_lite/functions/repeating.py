@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
-from tinygrad_lite.autograd.record import apply, broadcast_clash, broadcast_hint
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.refusals import broadcast_clash, broadcast_hint
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import manipulation as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail

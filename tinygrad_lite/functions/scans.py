@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import Number, apply
+from tinygrad_lite.autograd.graph import Number, Tensor
+from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import Row
 from tinygrad_lite.autograd.rules import scans as rules
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail
@@ -16,7 +16,7 @@ from tinygrad_lite.functions.elementwise import beside, subtract
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.joining import concat
 from tinygrad_lite.functions.logic import not_equal
-from tinygrad_lite.functions.manipulation import astype, broadcast_to
+from tinygrad_lite.functions.manipulation import broadcast_to, cast
 
 __all__ = [
     "cumulative_max",
@@ -73,14 +73,15 @@ def _running(
     name = declared.name
     x = as_tensor(name, x)
     number = _scan_axis(name, x, axis)
-    y = apply(declared, (x if dtype is None else astype(x, dtype),), (number,))
-    if dtype is not None:
-        y = astype(y, dtype)
+    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    y = apply(declared, (x if wanted is None else cast(x, wanted),), (number,))
+    if wanted is not None:
+        y = cast(y, wanted)
     if not include_initial:
         return y
     shape = y._data.shape
     edge = zeros_like(y, shape=(*shape[:number], 1, *shape[number + 1 :])) + initial
-    return concat((astype(edge, y._data.dtype), y), number)
+    return concat((cast(edge, y._data.dtype), y), number)
 
 
 @checked_keywords

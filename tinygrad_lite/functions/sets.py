@@ -135,5 +135,6 @@ def isin(x1: Any, x2: Any, /, invert: bool = False) -> Tensor:
     Tensor([ True, False,  True])
     """
     x1, x2, a, b = promoted(ISIN, operand("isin", x1, "x1"), operand("isin", x2, "x2"))
-    xp = namespaces[type(a)]
-    return apply(ISIN, (make_tensor(a), make_tensor(xp.asarray(b, a.dtype))), (bool(invert),))
+    if type(b) is float:
+        b = namespaces[type(a)].full((), b, a.dtype)
+    return apply(ISIN, (make_tensor(a), make_tensor(b)), (bool(invert),))

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import Number
+from tinygrad_lite.autograd.graph import Number, Tensor
 from tinygrad_lite.autograd.rules import solvers as rules
 from tinygrad_lite.errors import DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number

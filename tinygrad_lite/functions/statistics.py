@@ -6,8 +6,9 @@ import math
 from typing import Any, Literal, TypeAlias
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules.sorting import BINCOUNT
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import (
@@ -22,9 +23,9 @@ from tinygrad_lite.functions.arguments import (
 from tinygrad_lite.functions.creation import zeros_like
 from tinygrad_lite.functions.elementwise import clip, divide, sqrt, where
 from tinygrad_lite.functions.indexing import getitem
-from tinygrad_lite.functions.joining import concat, stack
-from tinygrad_lite.functions.logic import isfinite, isnan, logical_not
-from tinygrad_lite.functions.manipulation import astype, broadcast_to, matrix_transpose, permute_dims, reshape
+from tinygrad_lite.functions.joining import concat
+from tinygrad_lite.functions.logic import equal, isnan, logical_not
+from tinygrad_lite.functions.manipulation import broadcast_to, cast, matrix_transpose, permute_dims, reshape
 from tinygrad_lite.functions.products import matmul
 from tinygrad_lite.functions.reductions import all, max, mean, min, sum
 from tinygrad_lite.functions.scans import cumulative_sum, diff
@@ -62,23 +63,33 @@ def _sorted_lines(operation: str, x: Any, axis: Axis) -> tuple[Tensor, tuple[int
     return sort(lines, 0), kept
 
 
-def _mixed(ordered: Tensor, rank: float, method: str) -> Tensor:
-    """What stands at the fractional ``rank`` of sorted lines; NaN if there is a NaN, which would stand last."""
-    below = min_rank = math.floor(rank)
-    above = math.ceil(rank)
+def _beside(x: Tensor, numbers: list[Any], dtype: dtypes.DType) -> Tensor:
+    """Numbers as a tensor on the device of ``x``."""
+    xp = namespaces[type(x._data)]
+    return make_tensor(xp.astype(xp.asarray(numbers), dtype))
+
+
+def _mixed(ordered: Tensor, ranks: list[float], method: str) -> Tensor:
+    """What stands at the fractional ``ranks`` of sorted lines, on a new first axis; NaN if there is a NaN, the last."""
+    below, above = [math.floor(rank) for rank in ranks], [math.ceil(rank) for rank in ranks]
     if method == "nearest":
-        below = above = round(rank)  # halves to even, as in NumPy and PyTorch
+        below = above = [round(rank) for rank in ranks]  # halves to even, as in NumPy and PyTorch
     elif method == "lower":
-        above = min_rank
+        above = below
     elif method == "higher":
         below = above
-    value = getitem(ordered, below)
+    value = getitem(ordered, _beside(ordered, below, dtypes.int64))
     if above != below:
-        other = getitem(ordered, above)
-        weight = 0.5 if method == "midpoint" else rank - below
+        weights = [rank - start for rank, start in zip(ranks, below, strict=True)]
+        if method == "midpoint":
+            weights = [0.5 if weight else 0.0 for weight in weights]
+        column = (-1, *(1,) * (ordered._data.ndim - 1))
+        weight = reshape(_beside(ordered, weights, ordered._data.dtype), column)
+        exact = equal(weight, 0)  # two infinities have no difference
+        other = getitem(ordered, _beside(ordered, above, dtypes.int64))
+        step = where(exact, 0.0, other) - where(exact, 0.0, value)
         # From the nearer side: exact at both ends.
-        step = other - value
-        value = value + step * weight if weight < 0.5 else other - step * (1 - weight)
+        value = where(weight < 0.5, value + step * weight, other - step * (1 - weight))
     last = getitem(ordered, -1)
     return where(isnan(last), last, value)
 
@@ -140,12 +151,10 @@ def quantile(x: Any, /, q: Any, axis: Axis = None, keepdims: bool = False, metho
             need = f"needs q from 0 to 1, but got {share}"
             fail(ArgumentError, "quantile", need, {"x": as_tensor("quantile", x)}, hint)
     ordered, kept = _sorted_lines("quantile", x, axis)
-    values = [_mixed(ordered, share * (ordered._data.shape[0] - 1), method) for share in shares]
+    values = _mixed(ordered, [share * (ordered._data.shape[0] - 1) for share in shares], method)
     if keepdims:
-        values = [reshape(value, kept) for value in values]
-    if not several:
-        return values[0]
-    return stack(values) if values else zeros_like(ordered, shape=(0, *(kept if keepdims else ordered._data.shape[1:])))
+        values = reshape(values, (len(shares), *kept))
+    return values if several else getitem(values, 0)
 
 
 # --- sums and means -----------------------------------------------------------------------------------------
@@ -173,7 +182,7 @@ def nanmean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = axis_numbers("nanmean", axis, x._data.ndim, x)
     count = sum(logical_not(isnan(x)), axes, keepdims)
     wide = _summable(x._data.dtype)
-    return astype(sum(_without_nan(x), axes, keepdims, wide) / astype(count, wide), x._data.dtype)
+    return cast(sum(_without_nan(x), axes, keepdims, wide) / cast(count, wide), x._data.dtype)
 
 
 def _without_nan(x: Tensor) -> Tensor:
@@ -207,8 +216,8 @@ def average(x: Any, /, axis: Axis = None, weights: Any = None, keepdims: bool = 
             fail(ShapeError, "average", need, {"x": x, "weights": w})
         w = broadcast_to(reshape(w, tuple([n if i in axes else 1 for i, n in enumerate(shape)])), shape)
     dtype = dtypes.promote(x._data.dtype, w._data.dtype)
-    x, w = (astype(part, _summable(dtype)) for part in (x, w))
-    return astype(sum(x * w, axes, keepdims) / sum(w, axes, keepdims), dtype)
+    x, w = (cast(part, _summable(dtype)) for part in (x, w))
+    return cast(sum(x * w, axes, keepdims) / sum(w, axes, keepdims), dtype)
 
 
 def _summable(dtype: dtypes.DType) -> dtypes.DType:
@@ -318,7 +327,8 @@ def histogram(
     Args:
         x: any shape; integers become float32.
         bins: the number of bins of equal width, or a 1-d tensor of edges in rising order.
-        range: the lowest and the highest edge; None takes the smallest and the largest element.
+        range: the lowest and the highest edge; None takes the smallest and the largest element, and leaves edges
+            of NaN if they are not finite.
         density: divide by the total and the width of the bin, so that the integral is 1.
         weights: what each element counts, in the shape of x; None counts 1.
 
@@ -355,7 +365,7 @@ def histogram(
 
 def _edges(x: Tensor, bins: Any, limits: Any) -> Tensor:
     if isinstance(bins, (list, tuple)) or getattr(bins, "ndim", 0) > 0:
-        edges = astype(as_tensor("histogram", bins, "bins"), x._data.dtype)
+        edges = cast(as_tensor("histogram", bins, "bins"), x._data.dtype)
         if edges._data.ndim != 1 or edges._data.shape[0] < 2:
             fail(ShapeError, "histogram", "needs a number of bins or at least two edges on one axis", {"bins": edges})
         if not all(diff(edges.detach()) >= 0):
@@ -376,9 +386,6 @@ def _edges(x: Tensor, bins: Any, limits: Any) -> Tensor:
         first, last = getitem(ones, 0) * 0.0, getitem(ones, 0)
     else:
         first, last = min(x), max(x)
-        if not isfinite(last - first):
-            need, hint = "needs finite numbers, or a range to look at", "range=(0, 1), or x[isfinite(x)]"
-            fail(ArgumentError, "histogram", need, {"x": x}, hint)
     # A single value lies in the middle of a range of width 1.
     same = first == last
     first, last = where(same, first - 0.5, first), where(same, last + 0.5, last)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
@@ -186,6 +185,8 @@ class ModuleDict(Module):
     def __getitem__(self, name: str) -> Module:
         found = self.__dict__.get(name)
         if not isinstance(found, Module):
+            import difflib  # only where it is needed: scripts start without it
+
             alike = difflib.get_close_matches(str(name), list(self), 1)
             hint = f"did you mean {alike[0]!r}?" if alike else "modules[name] = module adds one"
             has = f"it has {', '.join(self)}" if len(self) else "it is empty"

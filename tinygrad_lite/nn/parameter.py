@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Leaf, Tensor, make_leaf
-from tinygrad_lite.autograd.record import require_float
+from tinygrad_lite.autograd.refusals import require_float
 
 __all__ = ["Parameter"]
 

@@ -43,6 +43,8 @@ _INDICES: list[tuple[str, tuple[int, ...], Any]] = [
     ("separated arrays go first", (2, 3, 4), (np.array([0, 1, 0]), slice(None), np.array([1, 3, 1]))),
     ("separated by a new axis", (2, 3), (np.array([1, 1]), None, np.array([0, 0]))),
     ("int and array", (2, 3, 4), (0, slice(None), np.array([1, 1]))),
+    ("int beside an array", (2, 3, 4), (1, np.array([0, 2, 0]))),
+    ("int beside an array, behind a slice", (2, 3, 4), (slice(None), -1, np.array([1, 3, 1]))),
     ("array and ellipsis", (2, 3, 2), (..., np.array([1, 0, 1]))),
     ("0-d array", (3, 2), np.array(1)),
     ("empty array", (3, 2), np.array([], np.int64)),

@@ -203,6 +203,23 @@ operation(
     ],
     integers="same",
 )
+for _ndim in (1, 2, 3):
+    operation(
+        f"atleast_{_ndim}d",
+        getattr(tgl, f"atleast_{_ndim}d"),
+        getattr(np, f"atleast_{_ndim}d"),
+        lambda t, x, ndim=_ndim: getattr(t, f"atleast_{ndim}d")(x),
+        [
+            sample(real()),
+            sample(real(3)),
+            sample(real(0)),
+            sample(real(2, 3)),
+            sample(real(2, 1, 3)),
+            sample(real(1, 2, 2, 1)),
+        ],
+        covers=("reshape",),
+        integers="same",
+    )
 operation(
     "rot90",
     tgl.rot90,

@@ -82,7 +82,7 @@ operation(
         *(sample(real(3, 2), k=2, axis=0), sample(real(2, 3, 2), k=1, axis=-2, keepdims=True)),
         sample(real(0, 3), k=2),
     ],
-    covers=("take_along_axis",),
+    covers=("topk",),
     returns=("same", "int64"),
 )
 

@@ -7,7 +7,7 @@ import math
 from tinygrad_lite.autograd.rows import diagonal, row
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
-_SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
+_SQRT_HALF_OVER_PI = math.sqrt(0.5 / math.pi)
 _SQRT_HALF = math.sqrt(0.5)
 
 SIGMOID = row("sigmoid", "x", x=diagonal(lambda xp, g, ans: g * (ans * (1 - ans))))
@@ -41,8 +41,18 @@ ERF = row("erf", "x", x=diagonal(lambda xp, g, x: g * (_TWO_OVER_SQRT_PI * xp.ex
 ERFC = row("erfc", "x", x=diagonal(lambda xp, g, x: g * (-_TWO_OVER_SQRT_PI * xp.exp(-(x * x)))))
 ERFCX = row("erfcx", "x", x=diagonal(lambda xp, g, x, ans: g * (2 * (x * ans) - _TWO_OVER_SQRT_PI)))
 ERFINV = row("erfinv", "x", x=diagonal(lambda xp, g, ans: g * (xp.exp(ans * ans) / _TWO_OVER_SQRT_PI)))
-# The density over the distribution function; both underflow far out on the left, their quotient does not.
-LOG_NDTR = row("log_ndtr", "x", x=diagonal(lambda xp, g, x: g * (_SQRT_TWO_OVER_PI / xp.erfcx(-_SQRT_HALF * x))))
+
+
+def _log_ndtr_rule(xp, g, x, ans):
+    # The density over the distribution function. On the left both underflow, but their quotient, which erfcx gives,
+    # does not; on the right erfcx would overflow.
+    negative = x < 0
+    left = 2 / xp.erfcx(-_SQRT_HALF * xp.where(negative, x, 0.0))
+    right = xp.exp(xp.where(negative, 0.0, -0.5 * (x * x) - ans))
+    return g * (_SQRT_HALF_OVER_PI * xp.where(negative, left, right))
+
+
+LOG_NDTR = row("log_ndtr", "x", x=diagonal(_log_ndtr_rule))
 
 # --- the gamma function -----------------------------------------------------------------------------
 

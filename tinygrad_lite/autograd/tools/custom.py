@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, NoReturn, overload
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import rows
-from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
-from tinygrad_lite.autograd.record import Number, apply, operand
+from tinygrad_lite.autograd.graph import Number, Tensor, make_tensor, mode
+from tinygrad_lite.autograd.record import apply, operand
 from tinygrad_lite.autograd.tools.transposition import (
     Call,
     checked_forward,

@@ -67,7 +67,6 @@ def cofactors(x: Array) -> Array:
 # --- decompositions -----------------------------------------------------------------------------------------
 
 cholesky = np.linalg.cholesky
-eigvalsh = np.linalg.eigvalsh
 svdvals = np.linalg.svdvals
 
 
@@ -77,8 +76,20 @@ def qr(x: Array, mode: Any) -> tuple[Array, Array]:
 
 
 def eigh(x: Array) -> tuple[Array, Array]:
+    _require_finite(x)
     eigenvalues, eigenvectors = np.linalg.eigh(x)
     return eigenvalues, eigenvectors
+
+
+def eigvalsh(x: Array) -> Array:
+    _require_finite(x)
+    return np.linalg.eigvalsh(x)
+
+
+def _require_finite(x: Array) -> None:
+    """Refuse NaN and inf in the triangle that is read: LAPACK makes finite eigenvalues of NaN."""
+    if not np.isfinite(np.tril(x)).all():
+        raise np.linalg.LinAlgError("Array must not contain infs or NaNs")
 
 
 def eig(x: Array) -> tuple[Array, Array]:

@@ -34,7 +34,7 @@ _HALF, _LOW, _SIGN = np.uint64(32), np.uint64(2**32 - 1), np.uint32(2**31)
 
 
 def _has_keys(x: Array) -> bool:
-    return x.dtype.kind != "c" and x.dtype.itemsize <= 4
+    return bool(x.dtype.kind != "c" and x.dtype.itemsize <= 4)
 
 
 def _keys(x: Array, axis: int, descending: bool) -> Array:
