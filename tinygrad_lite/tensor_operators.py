@@ -147,5 +147,5 @@ def _update(name: str, x: Any, function: Callable[[Any, Any], Tensor], other: An
         x._version.raise_count()
         x._data[...] = result._data
     else:
-        x._data, x._node, x._version = result._data, result._node, result._version
+        indexing.become(x, result)
     return x

@@ -287,3 +287,14 @@ def test_what_writing_refuses_and_that_nothing_changes():
     assert x.tolist() == [1.0, 2.0]
     assert x._version.count == 0
     assert counts.tolist() == [1, 2]
+
+
+def test_a_kept_gradient_is_that_of_the_latest_value():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2.0
+    y.retain_grad()
+    y *= 3.0
+    y[0] = 5.0
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [10.0, 24.0]
+    assert x.grad.tolist() == [0.0, 144.0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 from refusals import refusal
@@ -148,3 +150,13 @@ def test_a_list_of_tensors_with_gradients_is_refused():
     assert text.endswith("\n  hint     stack([...]) keeps the graph; detach() says that the gradient ends here")
     with tgl.no_grad():
         assert Tensor([w[0], w[1]]).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge"])
+@pytest.mark.parametrize("number", [-1, 256, -(2**70), 2**70])
+def test_integers_compare_with_numbers_beyond_their_dtype(name, number):
+    compare = getattr(operator, name)
+    values = [0, 1, 255]
+    x = Tensor(values, dtype="uint8")
+    assert compare(x, number).tolist() == [compare(v, number) for v in values]
+    assert compare(number, x).tolist() == [compare(number, v) for v in values]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor
+from tinygrad_lite import Tensor, errors
 
 BUFFERS: list[tuple[Any, str]] = [
     (array.array("d", [1.0, 2.0]), "float64"),
@@ -83,11 +84,20 @@ def test_linspace_meets_its_end_exactly() -> None:
     np.testing.assert_array_equal(tgl.linspace(0, 1, 0).numpy(), np.zeros(0, np.float32))
 
 
-def test_a_fill_value_broadcasts_and_is_cut_off_from_the_graph() -> None:
+def test_a_fill_value_broadcasts_and_is_copied() -> None:
     value = Tensor([1.0, 2.0], requires_grad=True)
-    filled = tgl.full((2, 2), value)
-    assert not filled.requires_grad
+    filled = tgl.full((2, 2), value.detach())
     np.testing.assert_array_equal(filled.numpy(), [[1.0, 2.0]] * 2)
     with tgl.no_grad():
         value += 1
     np.testing.assert_array_equal(filled.numpy(), [[1.0, 2.0]] * 2)
+
+
+def test_a_fill_value_whose_gradient_would_be_lost_is_refused() -> None:
+    value = Tensor([1.0, 2.0], requires_grad=True)
+    text = (
+        "full makes a new tensor without a gradient\n"
+        "  fill_value  shape (2,), float32, cpu\n"
+        "  hint        broadcast_to(fill_value, shape) keeps the gradient; detach() says that it ends here"
+    )
+    refuses(errors.GradientError, lambda: tgl.full((2, 2), value), text)

@@ -8,6 +8,7 @@ requires a gradient, hang a ``Node`` on the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any
 
 from tinygrad_lite import dtypes
@@ -92,8 +93,11 @@ def unary(row: Row, floating: bool = True, real: bool = False) -> Callable[[Any]
     return function
 
 
-def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
-    """The public function of a row with two operands that broadcast and promote."""
+def binary(row: Row, floating: bool = False, ordering: bool = False) -> Callable[[Any, Any], Tensor]:
+    """The public function of a row with two operands that broadcast and promote.
+
+    ``floating``: integers become float32 first; ``ordering``: a number may lie beyond what the dtype can hold.
+    """
     worlds = row.worlds
     discrete = not row.rules
 
@@ -117,7 +121,7 @@ def binary(row: Row, floating: bool = False) -> Callable[[Any, Any], Tensor]:
         except AttributeError:
             world = None
         if world is None:
-            x1, x2, a, b = promoted(row, x1, x2, floating)
+            x1, x2, a, b = promoted(row, x1, x2, floating, ordering)
             world = worlds[type(a)]
         try:
             out = world.forward(a, b)
@@ -184,7 +188,9 @@ def tensor_of(operation: str, value: Any, name: str) -> Tensor:
     return tensor
 
 
-def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, Any, Array, Array]:
+def promoted(
+    row: Row, x1: Any, x2: Any, floating: bool = False, ordering: bool = False
+) -> tuple[Any, Any, Array, Array]:
     """The operands with arrays of one dtype and one device; numbers stay weak."""
     *_, first, second = row.operands  # of ``where`` the last two
     x1, x2 = operand(row.name, x1, first), operand(row.name, x2, second)
@@ -212,6 +218,9 @@ def promoted(row: Row, x1: Any, x2: Any, floating: bool = False) -> tuple[Any, A
         a = xp.full((), a, dtype) if isinstance(x1, Number) else xp.astype(a, dtype)
         b = xp.full((), b, dtype) if isinstance(x2, Number) and type(b) is not float else b
     except OverflowError:
+        if ordering:  # among integers it stands where infinity does
+            x1, x2 = (Number(inf if x._data.real > 0 else -inf) if isinstance(x, Number) else x for x in (x1, x2))
+            return promoted(row, x1, x2, floating)
         need = f"needs a number that {dtype.name} can hold"
         fail(ArgumentError, row.name, need, by_name((first, second), (x1, x2)), "convert the tensor with astype first")
     b = b if isinstance(x2, Number) else xp.astype(b, dtype)

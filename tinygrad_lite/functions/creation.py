@@ -84,7 +84,7 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
 
 def _refuse_loss(value: Any, data: Any, wanted: dtypes.DType, python: bool) -> None:
     """Refuse what NumPy would change without a word: masked elements, and Python integers too large for a dtype."""
-    if type(value) is not np.ndarray and np.ma.is_masked(value):
+    if isinstance(value, np.ndarray) and type(value) is not np.ndarray and np.ma.is_masked(value):
         hint = "value.filled(0.0) says what stands in their place"
         fail(DTypeError, "Tensor", "needs numbers, but some elements are masked", {"value": data}, hint)
     if python and wanted != data.dtype and wanted.kind in "iu" and data.dtype.kind in "iu" and data.size:
@@ -297,6 +297,7 @@ def full(
     Raises:
         ShapeError: if ``fill_value`` does not broadcast.
         ArgumentError: if ``dtype`` cannot hold an integer.
+        GradientError: for a ``fill_value`` whose gradient would be lost.
 
     >>> full((2,), 7)
     Tensor([7, 7], dtype=int64)
@@ -307,6 +308,9 @@ def full(
 
 def _filled(operation: str, sizes: tuple[int, ...], fill_value: Any, dtype: dtypes.DTypeLike) -> Any:
     """An array of ``sizes`` on the device of ``fill_value`` (numbers have none)."""
+    if isinstance(fill_value, Tensor) and fill_value._node is not None and mode.enabled:
+        hint = "broadcast_to(fill_value, shape) keeps the gradient; detach() says that it ends here"
+        fail(GradientError, operation, "makes a new tensor without a gradient", {"fill_value": fill_value}, hint)
     value = as_tensor(operation, fill_value, "fill_value")._data
     pairs = zip(value.shape[::-1], sizes[::-1], strict=False)
     if value.ndim > len(sizes) or any(n not in (1, m) for n, m in pairs):

@@ -23,9 +23,12 @@ def unary(declared: Row, doc: str, floating: bool = True, real: bool = False) ->
     return made
 
 
-def binary(declared: Row, doc: str, floating: bool = False) -> Binary:
-    """The public function of a row with two operands, which broadcast and promote."""
-    made: Binary = documented(record.binary(declared, floating), declared.name, doc)
+def binary(declared: Row, doc: str, floating: bool = False, ordering: bool = False) -> Binary:
+    """The public function of a row with two operands, which broadcast and promote.
+
+    ``floating``: integers become float32 first; ``ordering``: a number may lie beyond what the dtype can hold.
+    """
+    made: Binary = documented(record.binary(declared, floating, ordering), declared.name, doc)
     return made
 
 

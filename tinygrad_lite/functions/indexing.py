@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_lite.autograd.graph import Leaf, Tensor, make_tensor, mode
+from tinygrad_lite.autograd.graph import Hooks, Leaf, Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
@@ -178,8 +178,20 @@ def assign(x: Tensor, index: Any, values: Any) -> None:
         x._version.raise_count()  # type: ignore[union-attr]
         x._data[parts] = values._data
         return
-    result = setitem(x, values, index)
+    become(x, setitem(x, values, index))
+
+
+def become(x: Tensor, result: Tensor) -> None:
+    """The object x takes over the value of ``result`` and its place in the graph.
+
+    If x keeps its gradient (``retain_grad``), then that of its latest value, as in PyTorch.
+    """
+    keeps = x._node is not None and x._node.hooks is not None and x._node.hooks.retain
     x._data, x._node, x._version = result._data, result._node, result._version
+    if keeps and x._node is not None:
+        if x._node.hooks is None:
+            x._node.hooks = Hooks()
+        x._node.hooks.retain = True
 
 
 def refuse_leaf(operation: str, x: Tensor) -> None:

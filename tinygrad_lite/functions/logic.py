@@ -40,7 +40,7 @@ __all__ = [
 
 def _comparison(name: str, symbol: str) -> Binary:
     doc = f"x1 {symbol} x2, element by element, as bools without a gradient."
-    return binary(row(name, "x1 x2"), doc)
+    return binary(row(name, "x1 x2"), doc, ordering=True)
 
 
 equal = _comparison("equal", "==")

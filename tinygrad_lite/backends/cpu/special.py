@@ -23,8 +23,11 @@ def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), to full relative precision on both sides; 0 where that is below a quarter of finfo's tiny."""
     if x.dtype == np.float16:  # exp(12) is too large already
         return sigmoid(x.astype(np.float32)).astype(np.float16)
+    e = np.negative(x, out=np.empty_like(x))
     with np.errstate(over="ignore"):
-        return 1 / (1 + np.exp(-x))  # in one line NumPy works in place
+        np.exp(e, out=e)
+    e += 1
+    return np.divide(1, e, out=e)
 
 
 def erf(x: Array) -> Array:
