@@ -23,14 +23,18 @@ PRIMITIVES = {"add_at", "add_along_axis", "cofactors", "overlap_add"}
 
 
 def _exported() -> set[str]:
-    """The public functions that compute on tensors or make them."""
-    return {
-        name
-        for name, value in vars(tgl).items()
-        if not name.startswith("_")
-        and inspect.isroutine(value)
-        and value.__module__.startswith("tinygrad_lite.functions")
-    } - NOT_ON_TENSORS
+    """The public functions that compute on tensors or make them, of the package and of its ``linalg``."""
+
+    def functions(module: Any) -> set[str]:
+        public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        return {
+            name
+            for name, value in public.items()
+            if inspect.isroutine(value) and value.__module__.startswith("tinygrad_lite.functions")
+        }
+
+    top = functions(tgl)
+    return {*top, *(f"linalg.{name}" for name in functions(tgl.linalg) - top)} - NOT_ON_TENSORS
 
 
 def _named(name: str) -> Any:
