@@ -29,6 +29,7 @@ ELEMENTWISE = {
 }
 SPECIAL = {
     "sigmoid": "(x): 1 / (1 + exp(-x)), without overflow",
+    "relu": "(x): max(x, 0)",
     "erf": "(x): the error function",
     "erfc": "(x): 1 - erf(x)",
     "erfcx": "(x): exp(x^2) erfc(x)",

@@ -14,12 +14,7 @@ from tinygrad_lite.autograd.rows import Rule, diagonal, row
 # --- piecewise linear -------------------------------------------------------------------------------
 
 # "not positive" is written as <= so that a NaN passes its gradient on, as it does in PyTorch.
-RELU = row(
-    "relu",
-    "x",
-    lambda xp, x: xp.maximum(x, 0.0),
-    x=diagonal(lambda xp, g, ans: xp.where(ans <= 0, 0.0, g)),
-)
+RELU = row("relu", "x", x=diagonal(lambda xp, g, ans: xp.where(ans <= 0, 0.0, g)))
 THRESHOLD = row(
     "threshold",
     "x | threshold value",
