@@ -1,7 +1,7 @@
 """What adding at repeated places costs, forward and as the gradient of reading by index, against PyTorch on the CPU.
 
 PyTorch has the better of its two ways to read rows: ``embedding``, whose backward pass is quicker than that of
-``x[index]``.
+``x[index]``. The target is about heavy repetition; where a row is hardly used twice, both libraries wait for memory.
 
     python benchmarks/scatter.py
 """
@@ -21,7 +21,31 @@ TABLES = ((1000, 64, 100_000), (50, 128, 100_000), (30_000, 256, 16_384), (1000,
 #: shape of the result, shape of the index, axis
 ALONG = (((100, 1000), (1000, 1000), 0), ((1000, 100), (1000, 1000), 1), ((1000,), (1_000_000,), 0))
 
+HEAVY = 100  #: uses per row of a table, from which the target counts
+SETTLE = 0.1  #: seconds until the idle threads of the other library have stopped spinning
+
 Call = Callable[[], object]
+Case = tuple[str, Call, Call]
+
+
+def embedding_backward(rng: np.random.Generator, height: int, width: int, count: int) -> Case:
+    """The backward pass alone, of rows that were read once."""
+    index = rng.integers(0, height, count)
+    gradient = rng.normal(size=(count, width)).astype(np.float32)
+    weight = rng.normal(size=(height, width)).astype(np.float32)
+    w, tw = tgl.Tensor(weight, requires_grad=True), torch.tensor(weight, requires_grad=True)
+    y, ty = w[tgl.Tensor(index)], torch.nn.functional.embedding(torch.tensor(index), tw)
+    g, tg = tgl.Tensor(gradient), torch.tensor(gradient)
+
+    def ours() -> None:
+        w.grad = None
+        y.backward(g, retain_graph=True)
+
+    def theirs() -> None:
+        tw.grad = None
+        ty.backward(tg, retain_graph=True)
+
+    return f"embedding backward, {count:,} of {height:,} x {width}", ours, theirs
 
 
 def backward(read: Callable[[Any], Any], table: Any, w: Any) -> Call:
@@ -34,7 +58,7 @@ def backward(read: Callable[[Any], Any], table: Any, w: Any) -> Call:
     return run
 
 
-def rows(rng: np.random.Generator, height: int, width: int, count: int) -> list[tuple[str, Call, Call]]:
+def rows(rng: np.random.Generator, height: int, width: int, count: int) -> list[Case]:
     """Reading and adding ``count`` rows of a table."""
     shape = (height, width) if width > 1 else (height,)
     index = rng.integers(0, height, count)
@@ -60,9 +84,7 @@ def rows(rng: np.random.Generator, height: int, width: int, count: int) -> list[
     ]
 
 
-def along(
-    rng: np.random.Generator, shape: tuple[int, ...], places: tuple[int, ...], axis: int
-) -> list[tuple[str, Call, Call]]:
+def along(rng: np.random.Generator, shape: tuple[int, ...], places: tuple[int, ...], axis: int) -> list[Case]:
     """Adding single elements along an axis, and reading them."""
     index = rng.integers(0, shape[axis], places)
     source = rng.normal(size=places).astype(np.float32)
@@ -85,15 +107,59 @@ def along(
     ]
 
 
+def strided(rng: np.random.Generator, size: int, count: int) -> list[Case]:
+    """Reading rows, where the gradient comes back in other strides: of a sum, of a mean over rows, of a transpose."""
+    index = rng.integers(0, size, count)
+    table = rng.normal(size=(size, size)).astype(np.float32)
+    weight = rng.normal(size=(size, count)).astype(np.float32)
+    i, t, m = tgl.Tensor(index), tgl.Tensor(table, requires_grad=True), tgl.Tensor(weight)
+    ti, tt, tm = torch.tensor(index), torch.tensor(table, requires_grad=True), torch.tensor(weight)
+    one, column = tgl.Tensor(1.0), tgl.Tensor(weight[:, 0])
+    their_one, their_column = torch.tensor(1.0), torch.tensor(weight[:, 0])
+    embedded = torch.nn.functional.embedding
+    name = f"{count:,} of {size:,} x {size}"
+    return [
+        (
+            f"sum of x[index], {name}",
+            backward(lambda x: x[i].sum(), t, one),
+            backward(lambda x: embedded(ti, x).sum(), tt, their_one),
+        ),
+        (
+            f"mean of x[index], {name}",
+            backward(lambda x: x[i].mean(0), t, column),
+            backward(lambda x: embedded(ti, x).mean(0), tt, their_column),
+        ),
+        (
+            f"x[index].T * m, {name}",
+            backward(lambda x: (x[i].T * m).sum(), t, one),
+            backward(lambda x: (embedded(ti, x).T * tm).sum(), tt, their_one),
+        ),
+    ]
+
+
 def main() -> None:
     rng = np.random.default_rng(0)
-    heading(f"repeated places, float32, {torch.get_num_threads()} threads", "ms")
-    for height, width, count in TABLES:
-        for name, ours, theirs in rows(rng, height, width, count):
-            report(name, pair(ours, theirs, seconds=0.1, settle=0.05), 1e3, 1.0)
+    threads = f"float32, {torch.get_num_threads()} threads"
+
+    def measured(cases: list[Case], target: float | None) -> None:
+        for name, ours, theirs in cases:
+            report(name, pair(ours, theirs, seconds=0.1, settle=SETTLE), 1e3, target)
+
+    def tables(heavy: bool, target: float | None) -> None:
+        for height, width, count in TABLES:
+            if (count >= HEAVY * height) is heavy:
+                embedding = embedding_backward(rng, height, width, count)
+                measured([embedding, *rows(rng, height, width, count)], target)
+
+    heading(f"heavy repetition: {HEAVY} or more uses per row, {threads}", "ms")
+    tables(True, 1.0)
+    heading(f"light repetition, {threads}", "ms")
+    tables(False, None)
+    heading(f"forward and backward, where the gradient is not contiguous, {threads}", "ms")
+    measured(strided(rng, 1000, 10_000), None)
+    heading(f"along an axis, {threads}", "ms")
     for shape, places, axis in ALONG:
-        for name, ours, theirs in along(rng, shape, places, axis):
-            report(name, pair(ours, theirs, seconds=0.1, settle=0.05), 1e3, 1.0)
+        measured(along(rng, shape, places, axis), 1.0)
 
 
 if __name__ == "__main__":

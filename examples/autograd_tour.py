@@ -98,7 +98,7 @@ def minimise() -> None:
     for k, p in enumerate(by_newton):
         print(f"Newton step {k}: ({p[0]:+.12f}, {p[1]:+.12f})  f = {rosenbrock(p):.3g}")
     end = by_descent[-1]
-    print(f"{len(by_descent) - 1} steps downhill:  ({end[0]:+.3f}, {end[1]:+.3f})  f = {rosenbrock(end):.3g}")
+    print(f"{len(by_descent) - 1} steps of gradient descent: ({end[0]:+.3f}, {end[1]:+.3f})  f = {rosenbrock(end):.3g}")
 
 
 def chain(n: int) -> tuple[Tensor, int]:
@@ -179,7 +179,7 @@ def main() -> None:
     if options.plot:
         start = Tensor([-1.2, 1.0], dtype="float64")
         draw({"Newton's method": newton(start), "gradient descent": gradient_descent(start, 1000)}, options.plot)
-        print(f"\nwrote {options.plot}")
+        print(f"\npicture: {options.plot}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ and lets gradients pass as if it had not (the straight-through estimator of Beng
 that is deliberately not the derivative. With both a line with coefficients in quarters is fitted to data with outliers.
 """
 
+from __future__ import annotations
+
+import argparse
 import math
 from typing import Any
 
@@ -68,7 +71,12 @@ def fit() -> tuple[float, float]:
     return round_through(slope).item(), round_through(intercept).item()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(description="Two operations of your own, checked and used in training.").parse_args()
     check()
     a, b = fit()
-    print(f"y = {a} x {b:+}")
+    print(f"y = {a} x {'-' if b < 0 else '+'} {abs(b)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -132,7 +132,7 @@ def main() -> None:
         print(f"{name:7s} = {value:.4f} +- {error:.4f} {unit:3s}  (true: {true:g})")
     if options.plot:
         draw(measured, fitted, options.plot)
-        print(f"wrote {options.plot}")
+        print(f"picture: {options.plot}")
 
 
 if __name__ == "__main__":

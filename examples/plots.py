@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from progress import Epoch
 
-ROWS, COLUMNS = 5, 8  # of the picture of the mistakes
+ROWS, COLUMNS = 5, 8  # at most, of the picture of the mistakes
 
 TRAINING, VALIDATION = "tab:blue", "tab:orange"
 
@@ -69,12 +70,18 @@ def draw_mistakes(images: NDArray[Any], labels: NDArray[Any], probabilities: NDA
     shown = wrong[: ROWS * COLUMNS]
     which = "" if len(shown) == len(wrong) else f"; the {len(shown)} of which the network was most sure"
     left.suptitle(f"{len(wrong)} of {len(labels)} test images misclassified{which}")
-    grid = left.subplots(ROWS, COLUMNS).ravel()
+    places = max(1, len(shown))
+    columns = min(places, math.ceil(math.sqrt(places * COLUMNS / ROWS)))  # few mistakes fill the picture as well
+    rows = math.ceil(places / columns)
+    grid = left.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
+    size = min(12, 7.5 * COLUMNS / columns)
     for axes, i in zip(grid, shown):
         axes.imshow(images[i], cmap="gray_r")
-        axes.set_title(f"{labels[i]} taken for {predicted[i]}\n{min(100 * sureness[i], 99.9):.1f} % sure", fontsize=7.5)
+        axes.set_title(
+            f"{labels[i]} taken for {predicted[i]}\n{min(100 * sureness[i], 99.9):.1f} % sure", fontsize=size
+        )
 
     confusion = np.zeros((10, 10), int)
     np.add.at(confusion, (labels, predicted), 1)

@@ -34,6 +34,7 @@ from tinygrad_lite.dtypes import *
 from tinygrad_lite.functions import namespace as _tensors
 from tinygrad_lite.functions import random as random
 from tinygrad_lite.functions.activations import *
+from tinygrad_lite.functions.classification import *
 from tinygrad_lite.functions.closeness import *
 from tinygrad_lite.functions.complex_numbers import *
 from tinygrad_lite.functions.creation import *
@@ -50,6 +51,7 @@ from tinygrad_lite.functions.manipulation import *
 from tinygrad_lite.functions.matrices import logdet as logdet
 from tinygrad_lite.functions.matrices import slogdet as slogdet
 from tinygrad_lite.functions.matrices import trace as trace
+from tinygrad_lite.functions.nan_reductions import *
 from tinygrad_lite.functions.network import *
 from tinygrad_lite.functions.norms import cdist as cdist
 from tinygrad_lite.functions.products import *
@@ -63,6 +65,7 @@ from tinygrad_lite.functions.scans import *
 from tinygrad_lite.functions.scatter import *
 from tinygrad_lite.functions.sequences import *
 from tinygrad_lite.functions.sets import *
+from tinygrad_lite.functions.similarity import *
 from tinygrad_lite.functions.solvers import cholesky_inverse as cholesky_inverse
 from tinygrad_lite.functions.solvers import cholesky_solve as cholesky_solve
 from tinygrad_lite.functions.solvers import inv as inv
@@ -100,8 +103,8 @@ if _TYPE_CHECKING:
     from tinygrad_lite.autograd.tools.gradcheck import gradcheck as gradcheck
     from tinygrad_lite.autograd.tools.memory import memory_report as memory_report
     from tinygrad_lite.autograd.tools.picture import draw_graph as draw_graph
-    from tinygrad_lite.nn.serialization import load as load
-    from tinygrad_lite.nn.serialization import save as save
+    from tinygrad_lite.nn.saving import load as load
+    from tinygrad_lite.nn.saving import save as save
 
 #: What is loaded when it is first used: scripts that need only tensors start in half the time.
 _LATER = {
@@ -113,12 +116,12 @@ _LATER = {
     "detect_anomaly": ("tinygrad_lite.autograd.tools.anomaly", "detect_anomaly"),
     "draw_graph": ("tinygrad_lite.autograd.tools.picture", "draw_graph"),
     "gradcheck": ("tinygrad_lite.autograd.tools.gradcheck", "gradcheck"),
-    "load": ("tinygrad_lite.nn.serialization", "load"),
+    "load": ("tinygrad_lite.nn.saving", "load"),
     "memory_report": ("tinygrad_lite.autograd.tools.memory", "memory_report"),
     "nn": ("tinygrad_lite.nn", ""),
     "operation": ("tinygrad_lite.autograd.tools.custom", "operation"),
     "optim": ("tinygrad_lite.optim", ""),
-    "save": ("tinygrad_lite.nn.serialization", "save"),
+    "save": ("tinygrad_lite.nn.saving", "save"),
 }
 
 

@@ -8,7 +8,7 @@
       hint  transpose the second operand: x1 @ matrix_transpose(x2)
 
 All the work happens here, on the way out: code that succeeds pays nothing for it. The user's line is
-found by walking the stack to the first frame outside this package; the module path is added by each
+found by walking the stack to the first frame outside this package and NumPy; the module path is added by each
 ``nn.Module`` as the error passes through it.
 """
 
@@ -189,9 +189,11 @@ def describe(value: Any) -> str:
 
 
 def user_line() -> str:
-    """``file.py:12: the source line`` of the innermost frame outside this package."""
+    """``file.py:12: the source line`` of the innermost frame outside this package and NumPy, which calls it."""
     frame = sys._getframe(1)
-    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith((_PACKAGE, *_BETWEEN)):
+    numpy = getattr(sys.modules.get("numpy"), "__file__", None)
+    between = (_PACKAGE, *_BETWEEN) if numpy is None else (_PACKAGE, *_BETWEEN, os.path.dirname(numpy) + os.sep)
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(between):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return ""

@@ -5,6 +5,9 @@
 Matrices are the last two axes; the others are batches and broadcast.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+from tinygrad_lite.dialects import refusing as _refusing
 from tinygrad_lite.functions.decompositions import cholesky as cholesky
 from tinygrad_lite.functions.decompositions import eig as eig
 from tinygrad_lite.functions.decompositions import eigh as eigh
@@ -39,3 +42,6 @@ from tinygrad_lite.functions.solvers import lstsq as lstsq
 from tinygrad_lite.functions.solvers import pinv as pinv
 from tinygrad_lite.functions.solvers import solve as solve
 from tinygrad_lite.functions.solvers import solve_triangular as solve_triangular
+
+if not _TYPE_CHECKING:  # mypy knows every name
+    __getattr__ = _refusing("tinygrad_lite.linalg")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from refusals import refuses
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor
+from tinygrad_lite import Tensor, errors
 
 
 def recorded() -> bool:
@@ -37,12 +38,9 @@ def test_one_context_manager_may_be_entered_inside_itself():
     assert recorded()
 
 
-@pytest.mark.parametrize("mode", [tgl.no_grad(), tgl.no_grad, tgl.set_grad_enabled(False)])
+@pytest.mark.parametrize("mode", [tgl.no_grad, lambda: tgl.no_grad, lambda: tgl.set_grad_enabled(False)])
 def test_as_decorators_they_cover_every_call_and_keep_the_name(mode):
-    if isinstance(mode, type):
-        mode = mode()
-
-    @mode
+    @mode()
     def evaluate(depth: int) -> bool:
         """Whether something is recorded inside."""
         return recorded() or (depth > 0 and evaluate(depth - 1))
@@ -58,6 +56,50 @@ def test_enable_grad_as_a_decorator():
     with tgl.no_grad():
         assert tgl.enable_grad()(recorded)()
         assert not recorded()
+
+
+def test_a_statement_switches_at_once_and_until_the_next():
+    try:
+        tgl.set_grad_enabled(False)
+        assert not recorded()
+        with tgl.enable_grad():
+            assert recorded()
+        assert not recorded()
+    finally:
+        tgl.set_grad_enabled(True)
+    assert recorded()
+
+
+def test_a_switch_that_becomes_a_block_or_a_decorator_ends_with_it():
+    switch = tgl.set_grad_enabled(False)
+    assert not recorded()
+    with switch:
+        assert not recorded()
+    assert recorded()
+    decorate = tgl.set_grad_enabled(False)
+    assert decorate(recorded)() is False
+    assert recorded()
+
+
+def test_no_grad_is_a_decorator_without_parentheses_too():
+    @tgl.no_grad
+    def evaluate(x: int) -> tuple[int, bool]:
+        """Nothing is recorded."""
+        return x, recorded()
+
+    assert evaluate(3) == (3, False)
+    assert evaluate.__doc__ == "Nothing is recorded."
+    with tgl.no_grad():
+        assert tgl.enable_grad(recorded)()
+
+
+@pytest.mark.parametrize("name", ["no_grad", "enable_grad"])
+def test_what_is_no_function_is_refused(name):
+    refuses(
+        errors.ArgumentError,
+        lambda: getattr(tgl, name)(False),
+        f"{name} needs a function, or nothing\n  function  False\n  hint      set_grad_enabled(enabled) takes a value",
+    )
 
 
 def test_an_exception_restores_the_mode():

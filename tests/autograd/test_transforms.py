@@ -234,6 +234,15 @@ def test_several_outputs_one_of_them_without_a_derivative():
         ),
         (
             GradientError,
+            lambda: tgl.hvp(lambda x: x.sum(), X),
+            (
+                "hvp needs v: a direction in the shape of the input\n"
+                "  input  shape (2,), float64, cpu\n"
+                "  hint   pass v, in the shape of the input"
+            ),
+        ),
+        (
+            GradientError,
             lambda: tgl.hvp(lambda x: x * x, X, X),
             (
                 "hvp needs a function with one output element\n"

@@ -72,6 +72,29 @@ def test_the_bits_do_not_depend_on_the_threads(what: str, height: int, width: in
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("what, height, width, draw", TABLES, ids=[what for what, *_ in TABLES])
+def test_rows_may_have_any_strides(
+    what: str, height: int, width: int, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(6)
+    rows = draw(rng)
+    layouts: list[bool] = []
+    run_sums = scatter._run_sums
+
+    def spied(x: Any, *args: Any) -> Any:
+        layouts.append(x.flags.c_contiguous)
+        return run_sums(x, *args)
+
+    monkeypatch.setattr(scatter, "_run_sums", spied)
+    x = rng.normal(size=(rows.size, width))
+    one, line = np.broadcast_to(np.float64(0.5), x.shape), np.broadcast_to(rng.normal(size=width), x.shape)
+    for strided in (np.asfortranarray(x), one, line, np.repeat(x, 2, 0)[::2]):
+        out = scatter.add_rows((height, width), rows, strided)
+        plain = scatter.add_rows((height, width), rows, np.array(strided, order="C"))
+        np.testing.assert_array_equal(out, plain)
+    assert all(layouts)  # take copies the whole of any other array at every call
+
+
 ALONG = [
     ((20, 600), (100, 600), 0),
     ((600, 20), (600, 100), 1),

@@ -45,5 +45,5 @@ def test_bad_settings_are_refused_in_words(arguments: list[str], message: str) -
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
     output, _ = run_example("fit_pendulum.py", "--iterations", 10, "--plot", tmp_path / "fit.png")
-    assert output.endswith("fit.png\n")
+    assert output.endswith(f"\npicture: {tmp_path}/fit.png\n")
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")

@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
+from tinygrad_lite.backends.cpu import elementwise as cpu
 
 nan, inf = float("nan"), float("inf")
 
@@ -273,3 +274,84 @@ def test_a_number_outside_an_integer_type_is_compared_and_multiplied_in_floating
     assert tgl.isclose(x, 255.0).tolist() == [False, True]
     assert tgl.isclose(x, -1).tolist() == [False, False]
     np.testing.assert_allclose(tgl.xlogy(x, 300).numpy(), np.array([1, 255]) * np.log(300), rtol=1e-6)
+
+
+# --- choices between numbers ------------------------------------------------------------------------
+
+C3 = np.array([True, False, True])
+
+
+@pytest.mark.parametrize(
+    "x1, x2, dtype",
+    [
+        (1.0, 0.0, "float32"),
+        (1, 0.5, "float32"),
+        (0.5, 1, "float32"),
+        (True, 0.5, "float32"),
+        ([1.0, 2.0, 3.0], 0.0, "float32"),
+        (0.0, [1.0, 2.0, 3.0], "float32"),
+        ([1, 2, 3], 0.5, "float32"),
+        (np.ones(3), 0.0, "float64"),
+        (0.0, np.ones(3), "float64"),
+        (np.ones(3, np.float16), 0.5, "float16"),
+        (1, 0, "int64"),
+        (1, True, "int64"),
+        (True, False, "bool"),
+        (1.0, 2j, "complex64"),
+    ],
+)
+def test_a_choice_between_numbers_has_their_default_dtype(x1: Any, x2: Any, dtype: str) -> None:
+    for y in (tgl.where(Tensor(C3), x1, x2), np.where(Tensor(C3), x1, x2)):
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y.numpy(), np.where(C3, x1, x2))
+
+
+# --- whole powers -----------------------------------------------------------------------------------
+
+BASES = np.array([-inf, -3.7, -1.0, -1e-3, -0.0, 0.0, 1e-3, 0.3, 1.0, 2.0, 11.1, inf, nan])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("exponent", [-4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 8, 3.0, -3.0, 4.0, inf, -inf, nan])
+def test_powers_of_numbers_of_both_signs_are_those_of_numpy(exponent: float, dtype: str) -> None:
+    x = BASES.astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = np.power(x, x.dtype.type(exponent))
+        for y in (tgl.pow(Tensor(x), exponent).numpy(), [tgl.pow(Tensor(v), exponent).item() for v in x]):
+            y = np.asarray(y, dtype)
+            np.testing.assert_allclose(y, expected, rtol=2 * np.finfo(dtype).eps)
+            assert (np.signbit(y) == np.signbit(expected))[~np.isnan(expected)].all()
+
+
+def test_whole_powers_of_negative_numbers_are_found_from_their_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    bases: list[Any] = []
+
+    def power(x: Any, exponent: Any, **kwargs: Any) -> Any:
+        bases.append(x.min())
+        return np.float_power(x, exponent).astype(x.dtype)
+
+    monkeypatch.setattr(cpu.np, "power", power)
+    y = cpu.power(np.array([-2.0, 3.0], np.float32), 5)
+    monkeypatch.undo()
+    assert (y.tolist(), y.dtype, bases) == ([-32.0, 243.0], "float32", [2.0])
+
+
+@pytest.mark.parametrize("exponent", [-3, -2, -1, 0, 1, 2, 3, 4, 5, 3.0])
+def test_whole_powers_have_derivatives_of_all_orders_on_both_sides_of_zero(exponent: float) -> None:
+    x = Tensor(np.array([-2.0, -0.5, 0.25, 3.0]), requires_grad=True)
+    y, factor = tgl.pow(x, exponent), 1.0
+    for order in range(1, 4):
+        y = tgl.grad(y.sum(), x, create_graph=True)
+        factor *= exponent - order + 1
+        expected = factor * x.detach().numpy() ** float(exponent - order) if factor else np.zeros(4)
+        np.testing.assert_allclose(y.detach().numpy(), expected, rtol=1e-14)
+        if not y.requires_grad:
+            break
+
+
+def test_whole_powers_have_slopes_at_zero() -> None:
+    slopes = []
+    for exponent in (0, 1, 2, 3, 4):
+        x = Tensor(0.0, requires_grad=True)
+        slopes.append(tgl.grad(x**exponent, x).item())
+    assert slopes == [0.0, 1.0, 0.0, 0.0, 0.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from operations.table import operations
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
+from tinygrad_lite.autograd.rules import norms
 
 #: The extension of the array API standard, version 2025.12.
 STANDARD = """
@@ -312,3 +314,49 @@ def test_a_chain_is_multiplied_in_the_cheapest_order() -> None:
     y = tgl.linalg.multi_dot([x, Tensor(np.ones((1, 100))), Tensor(np.ones((100, 1)))])
     assert y._node is not None
     assert [parent.shape for parent in y._node.parents if parent is not None] == [(100, 1)]  # and no (100, 100)
+
+
+# --- distances ------------------------------------------------------------------------------------------
+
+
+def test_distances_form_a_few_differences_at_a_time() -> None:
+    x = Tensor(np.random.default_rng(0).normal(size=(200, 400)).astype("float32"), requires_grad=True)
+    tracemalloc.start()
+    tgl.cdist(x, x).sum().backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200 * 200 * 400 * 4 / 10  # a tenth of all differences
+
+
+@pytest.mark.parametrize("p", [2, 2.5])
+@pytest.mark.parametrize("shapes", [((5, 3), (4, 3)), ((2, 1, 5, 3), (3, 4, 3)), ((0, 3), (4, 3)), ((5, 3), (0, 3))])
+def test_distances_found_in_blocks_are_the_norms_of_the_differences(
+    shapes: Any, p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(norms, "_TOGETHER", 24)  # two rows of five
+    rng = np.random.default_rng(1)
+    x, y = (Tensor(rng.normal(size=shape), requires_grad=True) for shape in shapes)
+    found, plain = lambda x, y: tgl.cdist(x, y, p), lambda x, y: _norms_of_differences(x, y, p)
+    np.testing.assert_allclose(found(x, y).detach().numpy(), plain(x, y).detach().numpy(), rtol=1e-14)
+    slopes = []
+    for function in (found, plain):
+        out = function(x, y)
+        weights = Tensor(np.linspace(-1, 2, out.size).reshape(out.shape))
+        first = tgl.grad((out * weights).sum(), (x, y), create_graph=True)
+        second = tgl.grad(sum((g**2).sum() for g in first), (x, y))
+        forward = tgl.jvp(function, (x, y), (Tensor(np.cos(x.detach())), Tensor(np.sin(y.detach()))))[1]
+        slopes.append([t.detach().numpy() for t in (*first, *second, forward)])
+    for one, other in zip(*slopes, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+
+
+def _norms_of_differences(x: Tensor, y: Tensor, p: float) -> Tensor:
+    return tgl.linalg.vector_norm(tgl.expand_dims(x, -2) - tgl.expand_dims(y, -3), axis=-1, ord=p)
+
+
+def test_distances_of_two_dtypes_have_the_larger_and_gradients_their_own() -> None:
+    x, y = Tensor(np.ones((2, 3), "float32"), requires_grad=True), Tensor(np.zeros((4, 3)), requires_grad=True)
+    z = tgl.cdist(x, y)
+    assert z.dtype == "float64"
+    assert [g.dtype for g in tgl.grad(z.sum(), (x, y))] == ["float32", "float64"]
+    assert tgl.cdist(Tensor(np.full((1, 2), 300, "float16")), Tensor(np.zeros((1, 2), "float16"))).dtype == "float16"

@@ -357,6 +357,63 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
             "  hint        the shape of input is (2, 3)"
         ),
     ),
+    *(
+        (
+            f"{shown} as a probability",
+            lambda p=p: tgl.binary_cross_entropy(Tensor([0.5, p]), Tensor([0.0, 1.0])),
+            errors.ArgumentError,
+            (
+                f"binary_cross_entropy needs probabilities from 0 to 1, but got {shown}\n"
+                "  input   shape (2,), float32, cpu\n"
+                "  target  shape (2,), float32, cpu\n"
+                "  hint    scores become probabilities by sigmoid; "
+                "binary_cross_entropy_with_logits takes them as they are"
+            ),
+        )
+        for p, shown in ((-0.25, "-0.25"), (1.5, "1.5"), (float("nan"), "nan"))
+    ),
+    (
+        "an unknown reduction of divergences",
+        lambda: tgl.kl_div(X, X, reduction="avg"),
+        errors.ArgumentError,
+        (
+            'kl_div needs reduction "batchmean", "mean", "sum" or "none", but got \'avg\'\n'
+            '  hint  "batchmean" is the mean of the divergences, one per row'
+        ),
+    ),
+    (
+        "the mean over the rows of a number",
+        lambda: tgl.kl_div(Tensor(0.5), Tensor(0.5), reduction="batchmean"),
+        errors.ShapeError,
+        (
+            "kl_div needs rows to take the mean over\n"
+            "  input   shape (), float32, cpu\n"
+            "  target  shape (), float32, cpu\n"
+            '  hint    a single number has no rows: reduction="sum"'
+        ),
+    ),
+    (
+        "the mean over no rows",
+        lambda: tgl.kl_div(X[:0], X[:0], reduction="batchmean"),
+        errors.ArgumentError,
+        (
+            "kl_div needs at least one element to take the mean of\n"
+            "  input   shape (0, 3), float32, cpu\n"
+            "  target  shape (0, 3), float32, cpu\n"
+            '  hint    leave out empty batches, or take reduction="sum", which is 0 for them'
+        ),
+    ),
+    (
+        "a beta below 0",
+        lambda: tgl.smooth_l1_loss(X, X, beta=-1),
+        errors.ArgumentError,
+        (
+            "smooth_l1_loss needs beta >= 0, but got -1\n"
+            "  input   shape (2, 3), float32, cpu\n"
+            "  target  shape (2, 3), float32, cpu\n"
+            "  hint    it is the distance at which squares turn into absolute values, such as 1.0"
+        ),
+    ),
 ]
 
 

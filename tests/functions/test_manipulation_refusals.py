@@ -332,7 +332,11 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "a border with one side",
         lambda: tgl.pad(X, (1, 2)),
         errors.ShapeError,
-        ("pad needs (before, after) for each of 2 axes, but got (1, 2)\n  x   shape (2, 3), float32, cpu"),
+        (
+            "pad needs (before, after) for each of 2 axes, but got (1, 2)\n"
+            "  x     shape (2, 3), float32, cpu\n"
+            "  hint  (1, 2) on the last axis alone is ((0, 0), (1, 2))"
+        ),
     ),
     (
         "a negative border",

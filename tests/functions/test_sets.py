@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
+from tinygrad_lite.backends.cpu import sorting as cpu
 
 BAG = np.array([[3.0, 1.0, 3.0], [2.0, 1.0, 3.0]])
 
@@ -80,3 +83,39 @@ def test_a_python_number_is_looked_for_in_the_precision_of_the_tensor() -> None:
     x = Tensor([0.1, 0.2])
     assert tgl.isin(x, 0.1).tolist() == [True, False]
     assert tgl.isin(0.1, x).tolist() is True
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "uint8", "complex128"])
+def test_many_repeats_are_found_at_their_first_places(dtype: str) -> None:
+    x = np.random.default_rng(0).integers(0, 50, (40, 50)).astype(dtype)
+    for ours, numpy in zip(tgl.unique_all(Tensor(x)), np.unique(x, True, True, True), strict=True):
+        np.testing.assert_array_equal(ours.numpy().ravel(), numpy.ravel())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_nan_receives_its_own_gradient(dtype: str) -> None:
+    nan = float("nan")
+    x = Tensor(np.array([nan, 2.0, nan, 2.0, nan], dtype), requires_grad=True)
+    values, indices, inverse, counts = tgl.unique_all(x)
+    assert (indices.tolist(), inverse.tolist(), counts.tolist()) == ([1, 0, 2, 4], [1, 0, 2, 0, 3], [2, 1, 1, 1])
+    assert tgl.grad((values * Tensor([1.0, 2.0, 3.0, 4.0])).sum(), x).tolist() == [2.0, 1.0, 3.0, 0.0, 4.0]
+
+
+def test_an_empty_set_has_no_values() -> None:
+    assert [t.shape for t in tgl.unique_all(tgl.zeros((2, 0)))] == [(0,), (0,), (2, 0), (0,)]
+    assert [t.shape for t in tgl.unique_counts(tgl.zeros((2, 0)))] == [(0,), (0,)]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [tgl.unique_values, tgl.unique_counts, tgl.unique, lambda x: tgl.unique(x, return_counts=True)],
+)
+def test_values_without_a_gradient_need_no_places(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor(BAG, requires_grad=True)
+    recorded = function(x)
+    monkeypatch.setattr(cpu, "argsort", None)
+    with tgl.no_grad():
+        found = function(x)
+    found, recorded = (values if isinstance(values, tuple) else (values,) for values in (found, recorded))
+    for one, other in zip(found, recorded, strict=True):
+        assert (one.dtype, one.tolist()) == (other.dtype, other.tolist())

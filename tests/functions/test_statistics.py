@@ -33,16 +33,6 @@ def test_several_quantiles_come_first_in_the_shape() -> None:
     assert tgl.quantile(x, [], axis=0).shape == (0, 3, 4)
 
 
-def test_counts_of_what_is_not_nan_do_not_overflow() -> None:
-    assert tgl.nanmean(Tensor(np.ones(4096, "float16"))).item() == 1.0
-
-
-def test_the_mean_of_nothing_but_nan_is_nan() -> None:
-    with np.errstate(invalid="ignore"):
-        y = tgl.nanmean(Tensor([[nan, 1.0], [nan, 3.0]]), axis=0)
-    np.testing.assert_array_equal(y.numpy(), [nan, 2.0])
-
-
 def test_bincount_counts_in_int64_and_weighs_in_the_dtype_of_the_weights() -> None:
     x = Tensor(np.array([1, 3, 1], "uint8"))
     counts = tgl.bincount(x, minlength=2)

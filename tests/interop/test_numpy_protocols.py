@@ -103,6 +103,24 @@ CALLS = {
     "amin": lambda x: np.amin(x),
     "median": lambda x: np.median(x, axis=1),
     "quantile": lambda x: np.quantile(x, 0.3, axis=1),
+    "nanmax": lambda x: np.nanmax(x, axis=1),
+    "nanmin": lambda x: np.nanmin(x),
+    "nanstd": lambda x: np.nanstd(x, axis=0, ddof=1, keepdims=True),
+    "nanvar": lambda x: np.nanvar(x),
+    "percentile": lambda x: np.percentile(x, 30, axis=1),
+    "percentiles": lambda x: np.percentile(x, [20, 60], keepdims=True),
+    "ptp": lambda x: np.ptp(x),
+    "ptp of an axis": lambda x: np.ptp(x, axis=1, keepdims=True),
+    "cov": lambda x: np.cov(x),
+    "cov of columns": lambda x: np.cov(x, rowvar=False, bias=True),
+    "cov with ddof": lambda x: np.cov(x, None, False, False, 0),
+    "cov of one variable": lambda x: np.cov(x[0], rowvar=False),
+    "append": lambda x: np.append(x, [1.0]),
+    "append along an axis": lambda x: np.append(A, x, axis=1),
+    "lstsq": lambda x: np.linalg.lstsq(x.T, np.array([1.0, 0.0, 2.0]))[0],
+    "lstsq, what is left over": lambda x: np.linalg.lstsq(x.T, np.eye(3), rcond=None)[1],
+    "lstsq, singular values": lambda x: np.linalg.lstsq(x.T, np.eye(3))[3],
+    "lstsq of few equations": lambda x: np.linalg.lstsq(x, np.array([1.0, 0.0]))[0],
     "diff": lambda x: np.diff(x, axis=0),
     "cumsum": lambda x: np.cumsum(x),
     "cumsum of an axis": lambda x: np.cumsum(x, 1),
@@ -273,6 +291,45 @@ def test_a_gradient_that_would_be_lost_is_refused(reason, call):
     assert refusal(GradientError, call) == (
         f"{reason.replace(':', ' cannot carry a gradient:')}\n  x     shape (1,), float32, cpu\n"
         "  hint  x.detach() says that the gradient ends here"
+    )
+
+
+def test_what_least_squares_tell_besides_has_numpys_shapes():
+    few, many = np.linalg.lstsq(leaf(A), np.eye(2)), np.linalg.lstsq(leaf(A).T, np.eye(3))
+    assert [(left.shape, rank, values.shape) for _, left, rank, values in (few, many)] == [
+        ((0,), 2, (2,)),
+        ((3,), 2, (2,)),
+    ]
+
+
+ANOTHER_WAY = {
+    "put: index_put": lambda: np.put(leaf([1.0]), [0], 1.0),
+    "dstack: concat": lambda: np.dstack([leaf([1.0])]),
+    "vdot: vecdot": lambda: np.vdot(leaf([1.0]), [1.0]),
+    "digitize: searchsorted": lambda: np.digitize(leaf([1.0]), [1.0]),
+}
+
+
+@pytest.mark.parametrize(("names", "call"), ANOTHER_WAY.items(), ids=ANOTHER_WAY)
+def test_what_has_another_way_here_is_told(names, call):
+    theirs, ours = names.split(": ")
+    assert refusal(GradientError, call) == (
+        f"numpy.{theirs} cannot carry a gradient: tinygrad_lite has another way\n  x     shape (1,), float32, cpu\n"
+        f"  hint  with a gradient it is {ours}"
+    )
+
+
+def test_saving_with_a_gradient_is_told_where_the_gradient_ends(tmp_path):
+    assert refusal(GradientError, lambda: np.save(tmp_path / "x.npy", leaf([1.0]))) == (
+        "numpy.save cannot carry a gradient: tinygrad_lite has no such function\n  x     shape (1,), float32, cpu\n"
+        "  hint  x.detach() says that the gradient ends here"
+    )
+
+
+def test_the_users_line_is_found_behind_numpys_own_functions():
+    assert refusal(GradientError, lambda: np.mean([leaf([1.0]), leaf([2.0])])) == (
+        "numpy cannot carry a gradient\n  tensor  shape (1,), float32, cpu\n"
+        "  hint    x.detach().numpy() says that the gradient ends here"
     )
 
 

@@ -100,13 +100,17 @@ def test_nll(torch, shape, reduction, weighted, ignored):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("shape", [(6,), (3, 4), ()])
 @pytest.mark.parametrize(
-    "name, options", [("MSELoss", {}), ("L1Loss", {}), ("HuberLoss", {}), ("HuberLoss", {"delta": 0.3})]
+    "name, options",
+    [
+        *(("MSELoss", {}), ("L1Loss", {}), ("HuberLoss", {}), ("HuberLoss", {"delta": 0.3})),
+        *(("SmoothL1Loss", {}), ("SmoothL1Loss", {"beta": 0.3}), ("SmoothL1Loss", {"beta": 0.0})),
+    ],
 )
 def test_regression(torch, name, options, shape, reduction):
     x = np.asarray(2 * rng.normal(size=shape))
     t = np.asarray(2 * rng.normal(size=shape))
     if shape:
-        t.reshape(-1)[:2] = x.reshape(-1)[:2] + (0.0, 0.3)  # the kinks of |d| and of Huber's loss
+        t.reshape(-1)[:2] = x.reshape(-1)[:2] + (0.0, 0.3)  # the kinks of |d| and of Huber's and the smooth loss
     ours = getattr(nn, name)(reduction=reduction, **options)
     compare(torch, ours, getattr(torch.nn, name)(reduction=reduction, **options), x, t)
 
@@ -135,6 +139,73 @@ def test_binary_cross_entropy(torch, reduction, weighted, positive):
         x,
         t,
     )
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_binary_cross_entropy_of_probabilities(torch, reduction, weighted):
+    p = np.array([[0.2, 1.0, 0.0], [1e-30, 0.5, 1 - 1e-9]])
+    t = np.array([[0.2, 1.0, 0.0], [1e-30, 0.3, 0.0]])
+    weight = np.array([[1.0], [2.0]]) if weighted else None
+    ours = nn.BCELoss(None if weight is None else Tensor(weight), reduction=reduction)
+    theirs = torch.nn.BCELoss(None if weight is None else torch.tensor(weight), reduction=reduction)
+    compare_at_the_ends(torch, ours, theirs, p, t)
+
+
+def compare_at_the_ends(torch, ours, theirs, p, t):
+    """As ``compare``, without the gradients of targets, which are infinite at 0 and 1."""
+    x, tx = Tensor(p, requires_grad=True), torch.tensor(p, requires_grad=True)
+    y, ty = ours(x, Tensor(t)), theirs(tx, torch.tensor(t))
+    np.testing.assert_allclose(y.detach().numpy(), ty.detach().numpy(), rtol=1e-12)
+    y.sum().backward()
+    ty.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), tx.grad.numpy(), rtol=1e-6)  # PyTorch divides by a rounded 1e-12
+
+
+@pytest.mark.needs("torch")
+def test_certain_and_wrong_predictions(torch):
+    p, t = np.array([0.0, 1.0, 1e-50, 1.0]), np.array([1.0, 0.0, 1.0, 1.0])
+    compare_at_the_ends(torch, nn.BCELoss(reduction="none"), torch.nn.BCELoss(reduction="none"), p, t)
+    assert nn.BCELoss(reduction="none")(Tensor(p), Tensor(t)).tolist() == [100.0, 100.0, 100.0, 0.0]
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("reduction", ["batchmean", "sum", "none"])
+@pytest.mark.parametrize("log_target", [False, True])
+@pytest.mark.parametrize("shape", [(5,), (3, 4), (2, 3, 2)])
+def test_divergences(torch, reduction, log_target, shape):
+    x = rng.normal(size=shape)
+    t = rng.normal(size=shape) if log_target else rng.uniform(0.1, 1.0, shape)
+    options = {"reduction": reduction, "log_target": log_target}
+    compare(torch, nn.KLDivLoss(**options), torch.nn.KLDivLoss(**options), x, t)
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("options", [{}, {"dim": 0}, {"dim": -1, "eps": 10.0}])
+def test_cosine_similarities(torch, options):
+    x, t = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+    if "eps" in options:  # where PyTorch's gradient is that of another function
+        ours, theirs = nn.CosineSimilarity(**options), torch.nn.CosineSimilarity(**options)
+        found, expected = ours(Tensor(x), Tensor(t)), theirs(torch.tensor(x), torch.tensor(t))
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12)
+    else:
+        compare(torch, nn.CosineSimilarity(**options), torch.nn.CosineSimilarity(**options), x, t)
+
+
+def test_the_mean_of_divergences_is_over_all_elements():
+    x, t = tgl.zeros((2, 3)), tgl.ones((2, 3)) * 2
+    total = nn.KLDivLoss(reduction="sum")(x, t).item()
+    assert nn.KLDivLoss()(x, t).item() == pytest.approx(total / 6)
+    assert nn.KLDivLoss(reduction="batchmean")(x, t).item() == pytest.approx(total / 2)
+
+
+def test_a_probability_of_float16_keeps_its_bounds():
+    p = Tensor(np.array([0.0, 1.0], "float16"), requires_grad=True)
+    loss = nn.BCELoss(reduction="none")(p, Tensor([0.0, 0.0]))
+    assert (loss.tolist(), loss.dtype) == ([0.0, 100.0], "float16")
+    loss[0].backward()
+    assert p.grad.tolist() == [0.0, 0.0]
 
 
 @pytest.mark.needs("torch")
@@ -167,6 +238,7 @@ def test_weights_of_classes_are_part_of_the_state():
     assert list(loss.state_dict()) == ["weight"]
     assert list(loss.parameters()) == []
     assert nn.CrossEntropyLoss().state_dict() == {}
+    assert list(nn.BCELoss(Tensor([1.0])).state_dict()) == ["weight"]
     assert list(nn.BCEWithLogitsLoss(pos_weight=Tensor([1.0])).state_dict()) == ["pos_weight"]
 
 
@@ -190,6 +262,30 @@ REFUSED = {
         (
             "HuberLoss needs delta > 0, but got 0.0\n"
             "  hint  it is the distance at which squares turn into absolute values, such as 1.0"
+        ),
+    ),
+    "beta": (
+        lambda: nn.SmoothL1Loss(beta=-1.0),
+        errors.ArgumentError,
+        (
+            "SmoothL1Loss needs beta >= 0, but got -1.0\n"
+            "  hint  it is the distance at which squares turn into absolute values, such as 1.0"
+        ),
+    ),
+    "reduction of divergences": (
+        lambda: nn.KLDivLoss(reduction="avg"),
+        errors.ArgumentError,
+        (
+            'KLDivLoss needs reduction "batchmean", "mean", "sum" or "none", but got \'avg\'\n'
+            '  hint  "batchmean" is the mean of the divergences, one per row'
+        ),
+    ),
+    "reduction by rows": (
+        lambda: nn.BCELoss(reduction="batchmean"),
+        errors.ArgumentError,
+        (
+            'BCELoss needs reduction "mean", "sum" or "none", but got \'batchmean\'\n'
+            '  hint  "mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
         ),
     ),
     "smoothing": (

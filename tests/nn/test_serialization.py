@@ -154,7 +154,7 @@ SAVES = {
         "needs a mapping of names to tensors\n  tensors  [1]\n  hint     model.state_dict()",
     ),
     "a number": ({"x": 1.0}, None, errors.DTypeError, ("needs tensors, but 'x' is not one\n  value  1.0\n"
-        "  hint   Tensor(value) makes one of a number; texts go into metadata")),
+        "  hint   save(...) takes plain values as well, in dictionaries and lists")),
     "a number as name": ({1: np.ones(1)}, None, errors.DTypeError, "needs strings as tensor names, but got 1"),
     "a reserved name": (
         {"__metadata__": np.ones(1)},

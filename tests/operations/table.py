@@ -26,6 +26,7 @@ from operations.rows import repeating as repeating
 from operations.rows import rounding as rounding
 from operations.rows import scans as scans
 from operations.rows import scatter as scatter
+from operations.rows import similarity as similarity
 from operations.rows import sorting as sorting
 from operations.rows import special as special
 from operations.rows import statistics as statistics

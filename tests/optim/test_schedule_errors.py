@@ -20,6 +20,13 @@ SCHEDULES = [
     ("StepLR", {"step_size": 0}, "step_size to be a whole number from 1 on, but got 0"),
     ("StepLR", {"step_size": 2.0}, "step_size to be a whole number from 1 on, but got 2.0"),
     ("StepLR", {"step_size": 2, "gamma": -1}, f"gamma to be {NON_NEGATIVE}, but got -1"),
+    ("ExponentialLR", {"gamma": -0.5}, f"gamma to be {NON_NEGATIVE}, but got -0.5"),
+    ("ExponentialLR", {"gamma": math.nan}, f"gamma to be {NON_NEGATIVE}, but got nan"),
+    (
+        "LambdaLR",
+        {"lr_lambda": [math.sqrt, math.sqrt]},
+        "one function per group, but got 2 for 1\n  hint  one function for all groups will do, too",
+    ),
     ("ConstantLR", {"factor": 0}, "start_factor to be a number above 0 and up to 1, but got 0"),
     ("ConstantLR", {"total_iters": -1}, "total_iters to be a whole number from 0 on, but got -1"),
     ("LinearLR", {"start_factor": 0.0}, "start_factor to be a number above 0 and up to 1, but got 0.0"),
@@ -57,6 +64,8 @@ def test_a_schedule_with_an_argument_out_of_range(name, arguments, text):
     "name, arguments",
     [
         ("StepLR", {"step_size": 1}),
+        ("ExponentialLR", {"gamma": 0.5}),
+        ("LambdaLR", {"lr_lambda": math.sqrt}),
         ("CosineAnnealingLR", {"T_max": 1}),
         ("ReduceLROnPlateau", {}),
         ("SequentialLR", {"schedulers": [], "milestones": []}),
@@ -67,6 +76,50 @@ def test_a_schedule_of_something_else_than_an_optimiser(name, arguments):
     assert refusal(errors.DTypeError, call) == (
         f"{name} needs an optimiser, but got a list\n"
         "  hint  make one first, such as optim.SGD(model.parameters(), lr=0.1)"
+    )
+
+
+MULTIPLIED = "\n  hint  it is what the first learning rate is multiplied by"
+
+
+@pytest.mark.parametrize("given", [-1, math.inf, None, "1"])
+def test_a_lambda_that_returns_no_factor(given):
+    optimizer = sgd()
+    text = refusal(errors.ArgumentError, lambda: schedules.LambdaLR(optimizer, lambda epoch: given))
+    assert text == f"LambdaLR needs {NON_NEGATIVE} from lr_lambda, but got {given!r} in epoch 0{MULTIPLIED}"
+    assert optimizer.param_groups[0]["lr"] == 1.0
+    schedule = schedules.LambdaLR(optimizer, lambda epoch: given if epoch else 1.0)
+    before = schedule.state_dict()
+    text = refusal(errors.ArgumentError, lambda: schedule.step())
+    assert text == f"LambdaLR needs {NON_NEGATIVE} from lr_lambda, but got {given!r} in epoch 1{MULTIPLIED}"
+    assert schedule.state_dict() == before
+    assert optimizer.param_groups[0]["lr"] == 1.0
+
+
+@pytest.mark.parametrize("given, name", [(0.5, "lr_lambda is 0.5"), ([math.sqrt, 3], "lr_lambda[1] is 3")])
+def test_a_lambda_that_is_no_function(given, name):
+    text = refusal(errors.DTypeError, lambda: schedules.LambdaLR(sgd(), given))
+    assert text == (f"LambdaLR needs functions of the epoch, but {name}\n  hint  such as lambda epoch: 0.95**epoch")
+
+
+def test_a_group_that_has_no_function():
+    optimizer = sgd()
+    schedule = schedules.LambdaLR(optimizer, [lambda epoch: 1.0])
+    optimizer.add_param_group({"params": [tgl.Tensor([1.0], requires_grad=True)]})
+    text = refusal(errors.ArgumentError, lambda: schedule.step())
+    assert text == (
+        "LambdaLR needs one function per group, but got 1 for 2\n  hint  one function for all groups will do, too"
+    )
+    assert schedule.last_epoch == 0
+
+
+@pytest.mark.parametrize("given", [3, [], [{}], [3], [None, None]])
+def test_the_state_of_other_lambdas(given):
+    schedule = schedules.LambdaLR(sgd(), lambda epoch: 0.5)
+    state = {**schedule.state_dict(), "lr_lambdas": given}
+    assert refusal(errors.StateError, lambda: schedule.load_state_dict(state)) == (
+        f"LambdaLR.load_state_dict needs 'lr_lambdas' to fit its 1 functions, but got {given!r}\n"
+        "  hint  None stands for a function, a dictionary for the attributes of an object"
     )
 
 

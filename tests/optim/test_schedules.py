@@ -16,6 +16,13 @@ NESTED = "a sequence in a sequence"  # not compared: PyTorch's inner sequence is
 CASES = {
     "step": lambda s, o: s.StepLR(o, 7, gamma=0.9),
     "step, every epoch": lambda s, o: s.StepLR(o, 1, gamma=0.99),
+    "exponential": lambda s, o: s.ExponentialLR(o, 0.97),
+    "exponential, up": lambda s, o: s.ExponentialLR(o, 1.01),
+    "lambda": lambda s, o: s.LambdaLR(o, lambda epoch: 1 / (1 + epoch)),
+    "lambda, one per group": lambda s, o: s.LambdaLR(o, [lambda epoch: 0.95**epoch, lambda epoch: epoch % 3]),
+    "warm-up, then a lambda": lambda s, o: s.SequentialLR(
+        o, [s.LinearLR(o, 0.1, total_iters=10), s.LambdaLR(o, lambda epoch: 1 / (2 + epoch))], [10]
+    ),
     "constant": lambda s, o: s.ConstantLR(o, factor=0.25, total_iters=9),
     "linear": lambda s, o: s.LinearLR(o),
     "linear, down": lambda s, o: s.LinearLR(o, 1.0, 0.1, total_iters=40),
@@ -172,6 +179,53 @@ def test_a_state_is_plain_data():
     assert json.loads(json.dumps(schedule.state_dict())) == schedule.state_dict()
 
 
+class Decay:
+    """A callable object, whose attributes are part of the state."""
+
+    def __init__(self, rate):
+        self.rate, self.calls = rate, 0
+
+    def __call__(self, epoch):
+        self.calls += 1
+        return self.rate**epoch
+
+
+@pytest.mark.needs("torch")
+def test_the_state_of_a_lambda_is_that_of_pytorch():
+    import torch
+
+    ours_, theirs_ = (
+        s.LambdaLR(o, [Decay(0.5), lambda epoch: 1.0])
+        for s, o in ((schedules, ours()), (torch.optim.lr_scheduler, theirs()))
+    )
+    for schedule in (ours_, theirs_):
+        schedule.optimizer.step()
+        schedule.step()
+    state, reference = ours_.state_dict(), theirs_.state_dict()
+    assert state == {name: reference[name] for name in state}
+    assert set(state) == {"last_epoch", "base_lrs", "_last_lr", "lr_lambdas"}
+    assert state["lr_lambdas"] == [{"rate": 0.5, "calls": 2}, None]
+
+
+def test_the_attributes_of_a_callable_are_restored():
+    schedule = schedules.LambdaLR(ours([1.0]), Decay(0.5))
+    schedule.step()
+    twin = schedules.LambdaLR(ours([1.0]), Decay(0.9))
+    twin.load_state_dict(schedule.state_dict())
+    twin.step()
+    assert twin.get_last_lr() == [0.25]
+    assert twin.lr_lambdas[0].calls == 3
+    assert schedule.lr_lambdas[0].calls == 2
+
+
+def test_a_lambda_overwrites_changes_by_hand():
+    optimizer = ours([1.0])
+    schedule = schedules.LambdaLR(optimizer, lambda epoch: 0.5**epoch)
+    optimizer.param_groups[0]["lr"] = 8.0
+    schedule.step()
+    assert schedule.get_last_lr() == [0.5]
+
+
 def test_they_are_imported_as_in_pytorch():
     from tinygrad_lite.optim.lr_scheduler import StepLR
 
@@ -193,10 +247,11 @@ def test_a_metric_of_nan_is_no_improvement():
     assert schedule.get_last_lr() == [0.5]
 
 
-@pytest.mark.parametrize("name", ["StepLR", "CosineAnnealingLR"])
-def test_groups_added_later_follow(name):
+@pytest.mark.parametrize("name, argument", [("StepLR", 2), ("CosineAnnealingLR", 2), ("ExponentialLR", 0.5),
+    ("LambdaLR", lambda epoch: 1 / (1 + epoch))])  # fmt: skip
+def test_groups_added_later_follow(name, argument):
     optimizer = ours([1.0])
-    schedule = getattr(schedules, name)(optimizer, 2)
+    schedule = getattr(schedules, name)(optimizer, argument)
     optimizer.add_param_group({"params": [tgl.Tensor([1.0], requires_grad=True)], "lr": 0.5})
     for _ in range(5):
         schedule.step()

@@ -24,7 +24,7 @@ from tinygrad_lite.autograd.graph import (
     Projection,
     Tensor,
     make_tensor,
-    set_grad_enabled,
+    recording,
 )
 from tinygrad_lite.autograd.rows import Plan, namespaces
 from tinygrad_lite.autograd.saved import check_saved, saved_values
@@ -109,7 +109,7 @@ class _BackwardPass:
         targets = set(self.inputs or ())
         before_leaf = self.before_leaf
         symbolic = self.create_graph or wanted is not None or self.always_differentiates
-        with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
+        with recording(self.create_graph), np.errstate(all="ignore"):
             for leaf in [leaf for leaf, uses in self.pending.items() if uses == 0]:  # roots themselves
                 self.finish(leaf)
             for node in self.order:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd import engine
-from tinygrad_lite.autograd.graph import Node, Tensor, set_grad_enabled
+from tinygrad_lite.autograd.graph import Node, Tensor, recording
 from tinygrad_lite.autograd.rows import Plan, namespaces
 from tinygrad_lite.autograd.saved import saved_values
 
@@ -43,7 +43,7 @@ def forward_pass(
 def _walk(outputs: Sequence[engine.Place], seeds: Sequence[tuple[engine.Place, Any]], create_graph: bool) -> list[Any]:
     order = engine.reachable(outputs)[0]
     tangents: dict[engine.Place, Any] = dict(seeds)
-    with set_grad_enabled(create_graph), np.errstate(all="ignore"):
+    with recording(create_graph), np.errstate(all="ignore"):
         for node in reversed(order):
             if node in tangents or not any(parent in tangents for parent in node.parents):
                 continue

@@ -12,9 +12,10 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from tinygrad_lite.autograd.rows import copied
+from tinygrad_lite.errors import ArgumentError, fail
 
 if TYPE_CHECKING:
     from tinygrad_lite.autograd.rows import Plan
@@ -24,6 +25,7 @@ else:
 
 Array: TypeAlias = Any  #: an array of some backend: a NumPy array on the CPU
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 
 sequence = itertools.count(1)  #: creation numbers: an operation is younger than everything it uses
 FREED: Any = ("freed",)  #: stands in ``Node.saved`` once a backward pass has let go of the arrays
@@ -235,15 +237,8 @@ class _GradMode(threading.local):
 mode = _GradMode()
 
 
-class set_grad_enabled:
-    """Switch the recording of operations on or off in this thread: a context manager and a decorator.
-
-    >>> import tinygrad_lite as tgl
-    >>> x = tgl.Tensor(2.0, requires_grad=True)
-    >>> with tgl.set_grad_enabled(False):
-    ...     (x * x).requires_grad
-    False
-    """
+class recording:
+    """Records operations in this thread, or not, for as long as a block or a decorated function runs."""
 
     def __init__(self, enabled: bool) -> None:
         self._enabled = bool(enabled)
@@ -266,13 +261,67 @@ class set_grad_enabled:
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(enabled):
+            with recording(enabled):
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
 
 
-class no_grad(set_grad_enabled):
+class set_grad_enabled(recording):
+    """Switch the recording of operations on or off in this thread: at once, for a block, or for a function.
+
+    As a statement it holds until the next switch; ``with`` ends it with the block, and as a decorator it holds only
+    inside the function.
+
+    >>> import tinygrad_lite as tgl
+    >>> x = tgl.Tensor(2.0, requires_grad=True)
+    >>> with tgl.set_grad_enabled(False):
+    ...     (x * x).requires_grad
+    False
+    """
+
+    def __init__(self, enabled: bool) -> None:
+        super().__init__(enabled)
+        self._before: bool | None = mode.enabled  # until a block or a function takes over
+        mode.enabled = self._enabled
+
+    def __enter__(self) -> None:
+        self._undo()
+        super().__enter__()
+
+    def __call__(self, function: F) -> F:
+        self._undo()
+        return super().__call__(function)
+
+    def _undo(self) -> None:
+        if self._before is not None:
+            mode.enabled, self._before = self._before, None
+
+
+class _Parameterless(recording):
+    """What is a decorator with and without parentheses."""
+
+    _records: bool
+
+    @overload
+    def __new__(cls: type[S]) -> S: ...
+
+    @overload
+    def __new__(cls, function: F) -> F: ...  # type: ignore[misc]
+
+    def __new__(cls, function: Any = None) -> Any:
+        if function is None:
+            return super().__new__(cls)
+        if not callable(function):
+            hint = "set_grad_enabled(enabled) takes a value"
+            fail(ArgumentError, cls.__name__, "needs a function, or nothing", {"function": function}, hint)
+        return cls()(function)
+
+    def __init__(self) -> None:
+        super().__init__(self._records)
+
+
+class no_grad(_Parameterless):
     """Record nothing in this block: faster, and leaves may be written in place.
 
     >>> import tinygrad_lite as tgl
@@ -282,11 +331,10 @@ class no_grad(set_grad_enabled):
     False
     """
 
-    def __init__(self) -> None:
-        super().__init__(False)
+    _records = False
 
 
-class enable_grad(set_grad_enabled):
+class enable_grad(_Parameterless):
     """Record again, inside a ``no_grad`` block.
 
     >>> import tinygrad_lite as tgl
@@ -296,8 +344,7 @@ class enable_grad(set_grad_enabled):
     True
     """
 
-    def __init__(self) -> None:
-        super().__init__(True)
+    _records = True
 
 
 def is_grad_enabled() -> bool:

@@ -13,6 +13,7 @@ from tinygrad_lite.autograd import engine, forward_mode, leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
 from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "vjp"]
@@ -45,6 +46,7 @@ def backward(
             leaves.deposit(leaf, g, create_graph)
 
 
+@checked_keywords
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -254,6 +256,7 @@ def _or_zeros(value: Any, like: Tensor) -> Tensor:
     return value if isinstance(value, Tensor) else make_tensor(leaves.as_array(value))
 
 
+@checked_keywords
 def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
     """The value of ``func`` and the product of a vector with its Jacobian, v^T J (reverse mode).
 
@@ -277,6 +280,7 @@ def vjp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: b
     return _result(outputs, alone), _result(found, single)
 
 
+@checked_keywords
 def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
     """The value of ``func`` and its derivative along a direction, J v (forward mode over the same graph).
 
@@ -293,13 +297,18 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: b
     >>> jvp(lambda x: x * x, Tensor([1.0, 2.0]), Tensor([1.0, 10.0]))
     (Tensor([1., 4.]), Tensor([ 2., 40.]))
     """
-    xs, ys, _, alone = _call("jvp", func, inputs, create_graph)
-    vs = _directions("jvp", v, xs, "input")
+    return _jvp("jvp", func, inputs, v, create_graph)
+
+
+def _jvp(operation: str, func: Callable[..., Any], inputs: Any, v: Any, create_graph: bool) -> tuple[Any, Any]:
+    xs, ys, _, alone = _call(operation, func, inputs, create_graph)
+    vs = _directions(operation, v, xs, "input")
     tangents = _push(ys, xs, vs, create_graph)
     outputs = ys if create_graph else [y.detach() for y in ys]
     return _result(outputs, alone), _result(tangents, alone)
 
 
+@checked_keywords
 def jacobian(
     func: Callable[..., Any], inputs: Any, *, create_graph: bool = False, strategy: str = "reverse-mode"
 ) -> Any:
@@ -365,6 +374,7 @@ def _assembled(parts: Sequence[Tensor], outer: Tensor, inner: Tensor) -> Tensor:
     return found
 
 
+@checked_keywords
 def hessian(func: Callable[..., Any], inputs: Any, *, create_graph: bool = False) -> Any:
     """All second derivatives d^2 y / dx_i dx_j of a function with one output element.
 
@@ -406,6 +416,7 @@ def _ones(y: Tensor) -> Tensor:
     return make_tensor(xp.full(y._data.shape, 1, y._data.dtype))
 
 
+@checked_keywords
 def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: bool = False) -> tuple[Any, Any]:
     """The value of ``func`` and the product of its Hessian with a vector, without forming the Hessian.
 
@@ -426,5 +437,5 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, *, create_graph: b
     """
     single = isinstance(inputs, Tensor) or not isinstance(inputs, (tuple, list))
     values: list[Tensor] = []
-    _, products = jvp(_gradient("hvp", func, values), inputs, v, create_graph=create_graph)
+    _, products = _jvp("hvp", _gradient("hvp", func, values), inputs, v, create_graph)
     return values[0] if create_graph else values[0].detach(), products[0] if single else products

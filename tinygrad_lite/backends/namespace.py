@@ -22,6 +22,7 @@ ELEMENTWISE = {
     **_standard("clip where equal not_equal less less_equal greater greater_equal isfinite isinf isnan signbit"),
     **_standard("logical_and logical_or logical_not logical_xor real imag conj"),
     **_standard("bitwise_and bitwise_or bitwise_xor bitwise_invert bitwise_left_shift bitwise_right_shift"),
+    "power": "(x, exponent): floats to the power of a Python number",
     "exp2": "(x): 2 to the power x",
     "logaddexp2": "(x1, x2): log2(2^x1 + 2^x2)",
     "fmod": "(x1, x2): the remainder with the sign of x1",
@@ -43,6 +44,8 @@ SPECIAL = {
 REDUCTIONS = {
     **_standard("sum prod mean max min argmax argmin any all count_nonzero"),
     "var": "(x, axis, keepdims, correction): sum((x - mean)^2) / (n - correction)",
+    "nanmax": "(x, axis, keepdims): the largest element that is not NaN; NaN if there is none",
+    "nanmin": "(x, axis, keepdims): the smallest element that is not NaN; NaN if there is none",
 }
 SCANS = {
     **_standard("cumulative_sum cumulative_prod"),
@@ -59,6 +62,7 @@ SORTING = {
     "bincount": "(x, weights or None, minlength): how often, or with what weight, each integer occurs",
     **_standard("nonzero isin"),
     "unique_all": "(x, axis or None): values, first indices, inverse indices, counts; of slices along axis",
+    "unique_counts": "(x): the values and counts of unique_all alone",
 }
 MANIPULATION = {
     **_standard("reshape permute_dims broadcast_to expand_dims squeeze flip roll concat tril triu astype"),
@@ -103,5 +107,9 @@ NAMES = frozenset(
 
 #: What forwards use and rules do not: tensors need not offer these.
 FORWARD_ONLY = frozenset(
-    {**_standard("asarray zeros full empty arange var scatter_extremum nonzero unique_all eig eigvals"), **RANDOM}
+    {
+        **_standard("asarray zeros full empty arange var scatter_extremum nonzero unique_all unique_counts"),
+        **_standard("eig eigvals"),
+        **RANDOM,
+    }
 )

@@ -1,5 +1,7 @@
 """Data: sets that load themselves, and loaders that cut any set into batches of Tensors."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from tinygrad_lite.data import idx
 from tinygrad_lite.data.collate import default_collate
 from tinygrad_lite.data.datasets import Dataset, Subset, TensorDataset, random_split
@@ -7,6 +9,7 @@ from tinygrad_lite.data.digits import DigitData, load_digits
 from tinygrad_lite.data.loader import DataLoader
 from tinygrad_lite.data.mnist import download_mnist, load_mnist
 from tinygrad_lite.data.samplers import BatchSampler, RandomSampler, SequentialSampler
+from tinygrad_lite.dialects import refusing as _refusing
 
 __all__ = [
     "BatchSampler",
@@ -24,3 +27,6 @@ __all__ = [
     "load_mnist",
     "random_split",
 ]
+
+if not _TYPE_CHECKING:  # mypy knows every name
+    __getattr__ = _refusing("tinygrad_lite.data")

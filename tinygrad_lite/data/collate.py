@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import errors
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.functions.creation import asarray
 
 __all__ = ["default_collate", "stack", "to_tensors"]
 
 
+@checked_keywords
 def default_collate(samples: Sequence[Any]) -> Any:
     """Stack samples along a new first axis, keeping their structure.
 

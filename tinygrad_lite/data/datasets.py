@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite import errors
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.data.collate import stack
 from tinygrad_lite.data.samplers import check_count, check_numbers
 
@@ -154,6 +155,7 @@ class Subset:
         return gather(self.dataset, [self.indices[i] for i in indices])
 
 
+@checked_keywords
 def random_split(dataset: Dataset[Any], lengths: Sequence[float], *, seed: int = 0) -> list[Subset]:
     """Split a dataset at random into parts that do not overlap.
 

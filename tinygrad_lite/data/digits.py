@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_lite import errors
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.data import idx
 
 __all__ = ["DigitData", "load_digits"]
@@ -81,6 +82,7 @@ class DigitData:
         return scaled(self.train_images), scaled(self.test_images)
 
 
+@checked_keywords
 def load_digits() -> DigitData:
     """Load the 1797 handwritten digits of 8 x 8 pixels that come with the package.
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite import errors
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.data import idx
 from tinygrad_lite.data.digits import DigitData, load_digits
 
@@ -72,6 +73,7 @@ _FOLDERS = ("", "mnist", "MNIST", "MNIST/raw")  # where to look in the folder th
 _BY_HAND = f"put {', '.join(file.name for file in FILES)} (each plain or .gz) into one folder and name it"
 
 
+@checked_keywords
 def load_mnist(
     data_dir: str | os.PathLike[str] | None = None,
     *,
@@ -124,6 +126,7 @@ def load_mnist(
     return _substitute(f"the MNIST files are not in {folder} and {failure}")
 
 
+@checked_keywords
 def download_mnist(
     folder: str | os.PathLike[str], *, mirrors: Sequence[str] = MIRRORS, timeout: float = TIMEOUT
 ) -> None:

@@ -137,6 +137,7 @@ def leaky_relu(x: Any, /, negative_slope: float = 0.01) -> Tensor:
     return apply(rules.LEAKY_RELU, (x,), (number("leaky_relu", "negative_slope", negative_slope),))
 
 
+@checked_keywords
 def prelu(x: Any, weight: Any, /) -> Tensor:
     """x where x > 0, else weight * x, with a slope that is learned; the gradient at 0 is the weight.
 

@@ -2,141 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import operator
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, mode
 from tinygrad_lite.autograd.record import apply, tensor_of
 from tinygrad_lite.autograd.rules.elementwise import ASTYPE
-from tinygrad_lite.errors import AxisError, DTypeError, GradientError, KeywordError, ShapeError, fail
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from tinygrad_lite.calls import CheckedConstructor as CheckedConstructor
+from tinygrad_lite.calls import checked_constructor as checked_constructor
+from tinygrad_lite.calls import checked_keywords as checked_keywords
+from tinygrad_lite.errors import AxisError, DTypeError, GradientError, ShapeError, fail
 
 #: the hint of functions that find no element where they need one
 NOTHING = "an axis of size 0 holds nothing: was everything filtered out before?"
-
-#: keywords of other dialects -> ours
-_DIALECT = {
-    "dim": "axis",
-    "dims": "axis",
-    "axes": "axis",
-    "keepdim": "keepdims",
-    "unbiased": "correction",
-    "ddof": "correction",
-    "input": "x",
-    "a": "x",
-    "size": "shape",
-    "interpolation": "method",
-    "reverse": "descending",
-    # of layers and optimisers, which have PyTorch's
-    "axis": "dim",
-    "learning_rate": "lr",
-    "l2": "weight_decay",
-    "rate": "p",
-    "grad": "requires_grad",
-    "momentum": "betas",
-    "num_workers": "prefetch",
-}
-
-
-def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse a wrong number of arguments, and an unknown keyword with the one that is meant: ``dim=`` is ``axis=``."""
-    parameters = inspect.signature(function).parameters
-    known = frozenset(parameters)
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if kwargs and not known.issuperset(kwargs):
-            _refuse_keyword(function.__name__, list(parameters), kwargs)
-        try:
-            return function(*args, **kwargs)
-        except TypeError as error:
-            if error.__traceback__.tb_next is not None:  # type: ignore[union-attr] # not from the call itself
-                raise
-        _refuse_count(function.__name__, parameters, args, kwargs)
-
-    return checked
-
-
-class CheckedConstructor:
-    """A base whose subclasses in this package refuse wrong arguments of ``__init__`` in the same words.
-
-    For a user's own subclass Python's words are the expected ones.
-    """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        construct = vars(cls).get("__init__")
-        if cls.__module__.startswith("tinygrad_lite.") and (construct is not None or "forward" in vars(cls)):
-            cls.__init__ = checked_constructor(construct or cls.__init__)  # type: ignore[method-assign]
-
-
-def checked_constructor(construct: Callable[..., None]) -> Callable[..., None]:
-    """Refuse wrong arguments of an ``__init__`` in the name of the class."""
-    parameters = dict(list(inspect.signature(construct).parameters.items())[1:])
-    known = frozenset(parameters)
-
-    @functools.wraps(construct)
-    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        if kwargs and not known.issuperset(kwargs):
-            _refuse_keyword(type(self).__name__, list(parameters), kwargs)
-        try:
-            construct(self, *args, **kwargs)
-        except TypeError as error:
-            if error.__traceback__.tb_next is not None:  # type: ignore[union-attr]
-                raise
-        else:
-            return
-        hint = ""
-        if hasattr(self, "forward") and any(isinstance(value, Tensor) for value in args):
-            hint = f"make the module first, then call it: {type(self).__name__}()(...)"
-        _refuse_count(type(self).__name__, parameters, args, kwargs, hint)
-
-    return checked
-
-
-def _refuse_keyword(operation: str, known: list[str], given: Iterable[str]) -> NoReturn:
-    from difflib import get_close_matches  # only where it is needed: scripts start without it
-
-    wrong = next(name for name in given if name not in known)
-    meant = _DIALECT.get(wrong, "")
-    if meant not in known:
-        meant = next(iter(get_close_matches(wrong, known, 1, 0.6)), "")
-    hint = f"say {meant}= instead of {wrong}=" if meant else ""
-    has = f"it has {', '.join(known)}" if known else "it has none"
-    fail(KeywordError, operation, f"has no argument {wrong!r}; {has}", {}, hint)
-
-
-def _refuse_count(
-    operation: str,
-    parameters: Mapping[str, inspect.Parameter],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    hint: str = "",
-) -> NoReturn:
-    """Refuse a call with too many or too few arguments, or with one of them twice."""
-    places = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    has = f"it has {', '.join(parameters)}" if parameters else "it has none"
-    for name, p in parameters.items():
-        if p.kind is p.POSITIONAL_ONLY and name in kwargs:
-            fail(KeywordError, operation, f"takes {name} by its place alone; {has}", {}, f"leave out {name}=")
-    if len(args) > len(places):
-        named = [name for name in parameters if name not in places]
-        if named and not hint:
-            hint = f"{named[0]} is given by its name: {named[0]}=..."
-        fail(KeywordError, operation, f"got {len(args)} arguments in a row; {has}", {}, hint)
-    missing = [n for n in places[len(args) :] if n not in kwargs and parameters[n].default is inspect.Parameter.empty]
-    if missing:
-        required = [n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
-        hint = hint or f"{operation}({', '.join(required)})"
-        fail(KeywordError, operation, f"needs {' and '.join(missing)}; {has}", {}, hint)
-    twice = next((name for name in places[: len(args)] if name in kwargs), "an argument")
-    fail(KeywordError, operation, f"got {twice} twice, by its place and by its name; {has}", {}, hint)
 
 
 def as_tensor(operation: str, x: Any, name: str = "x") -> Tensor:

@@ -330,6 +330,7 @@ def _number_everywhere(operation: str, xp: Any, sizes: tuple[int, ...], value: A
         fail(ArgumentError, operation, f"needs a number that {kind.name} can hold", {"fill_value": value})
 
 
+@checked_keywords
 def zeros_like(
     x: Any,
     /,

@@ -113,6 +113,7 @@ def _refuse_gradient(operation: str, x: Tensor, what: str, hint: str) -> None:
         fail(GradientError, operation, need, {"x": x}, hint)
 
 
+@checked_keywords
 def eigh(x: Any, /) -> EighResult:
     """The eigenvalues, in rising order, and eigenvectors of symmetric matrices: x v = v diag(w), v^T v = I.
 
@@ -131,6 +132,7 @@ def eigh(x: Any, /) -> EighResult:
     return EighResult(*decomposed(rules.EIGH, {"x": square("eigh", x)}, (), CONVERGES))
 
 
+@checked_keywords
 def eigvalsh(x: Any, /) -> Tensor:
     """The eigenvalues of symmetric matrices in rising order; the gradient of w_i is v_i v_i^T.
 
@@ -144,6 +146,7 @@ def eigvalsh(x: Any, /) -> Tensor:
     return found
 
 
+@checked_keywords
 def eig(x: Any, /) -> EigResult:
     """The eigenvalues and eigenvectors of any square matrices, always complex: without derivatives.
 
@@ -160,6 +163,7 @@ def eig(x: Any, /) -> EigResult:
     return EigResult(*decomposed(rules.EIG, {"x": matrix}, (), CONVERGES))
 
 
+@checked_keywords
 def eigvals(x: Any, /) -> Tensor:
     """The eigenvalues of any square matrices, always complex: without derivatives.
 
@@ -206,6 +210,7 @@ def svd(x: Any, /, full_matrices: bool = True) -> SVDResult:
     return SVDResult(*decomposed(rules.SVD, {"x": matrix}, (bool(full_matrices),), CONVERGES))
 
 
+@checked_keywords
 def svdvals(x: Any, /) -> Tensor:
     """The singular values in falling order; the gradient of s_i is u_i v_i^T.
 

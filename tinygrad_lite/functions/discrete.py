@@ -14,7 +14,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.backends.cpu import random as bits
-from tinygrad_lite.errors import ArgumentError, DeviceError, ShapeError, fail
+from tinygrad_lite.errors import ArgumentError, DeviceError, ShapeError, describe, fail
 from tinygrad_lite.functions.arguments import (
     as_tensor,
     axis_number,
@@ -40,6 +40,9 @@ def integers(low: int, high: int, shape: Any = ()) -> Tensor:
     >>> bool((x >= 0).all() & (x < 10).all())
     True
     """
+    if isinstance(low, (tuple, list)):
+        need, given = "needs the shape last", {"low": low, "high": high, "shape": shape}
+        fail(ArgumentError, "integers", need, given, f"integers({describe(high)}, {describe(shape)}, {describe(low)})")
     sizes = shape_tuple("integers", shape)
     low, high = integer("integers", "low", low), integer("integers", "high", high)
     bits.integers(0, 0, 0, low, high)  # a draw of nothing: refuses bad bounds before a key is spent

@@ -121,6 +121,7 @@ reciprocal = unary(
 )
 
 
+@checked_keywords
 def lerp(x1: Any, x2: Any, weight: Any, /) -> Tensor:
     """x1 (1 - weight) + x2 weight: on the way from x1 to x2, and exactly there for the weights 0 and 1.
 
@@ -149,9 +150,17 @@ def pow(x1: Any, x2: Any, /) -> Tensor:
     if type(x2) in (int, float) and not isinstance(x1, (int, float)):
         x1 = operand("pow", x1, "x1")
         if x1._data.dtype.kind == "f":
-            result: Tensor = apply(rules.POWER, (x1,), (x2,))
-            return result
+            return power(x1, x2)
     return _pow(x1, x2)
+
+
+def power(x: Any, exponent: float, /) -> Tensor:
+    """Floats to the power of a Python number.
+
+    >>> power(Tensor([2.0, -3.0]), 3)
+    Tensor([  8., -27.])
+    """
+    return apply(rules.POWER, (x,), (exponent,))
 
 
 # --- exponentials and powers ----------------------------------------------------------------------
@@ -401,6 +410,7 @@ def nan_to_num(x: Any, /, nan: float = 0.0, posinf: float | None = None, neginf:
     return where(isnan(tensor), number("nan_to_num", "nan", nan), finite)
 
 
+@checked_keywords
 def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     """x1 where ``condition`` holds, else x2; each gets the gradient of the elements it gave.
 
@@ -422,7 +432,8 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
         _, _, a, b = record.promoted(rules.WHERE, x1, x2)
         if not isinstance(x1, Tensor) and not isinstance(x2, Tensor):  # numbers go where the condition is
             xp = namespaces[type(condition._data)]
-            a, b = xp.asarray(a), xp.asarray(b)
+            a = xp.asarray(a)
+            b = xp.full((), b, a.dtype) if type(b) is float else xp.asarray(b)
         x1, x2 = holding(x1, a), holding(x2, b)
     result: Tensor = apply(rules.WHERE, (condition, x1, x2))
     return result

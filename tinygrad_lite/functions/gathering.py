@@ -105,6 +105,7 @@ def bool_mask(operation: str, x: Tensor, mask: Any) -> Tensor:
     return tensor
 
 
+@checked_keywords
 def masked_select(x: Any, mask: Any, /) -> Tensor:
     """The elements of ``x`` where ``mask`` is True, in row-major order, as a vector; the two broadcast.
 

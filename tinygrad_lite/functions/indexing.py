@@ -225,13 +225,18 @@ def checked_indices(
     named = {name: tensor} if x is None else {"x": x, name: tensor}
     if data.dtype.kind not in "iu":
         fail(DTypeError, operation, f"needs integer {name}", named, f'{name}.astype("int64")')
-    if isinstance(data, np.ndarray) and data.size:
+    if isinstance(data, np.ndarray) and data.size and not _all_below(data, size):
         low, high = int(data.min()), int(data.max())
         if high >= size or low < (-size if negative else 0):
             need = f"got index {high if high >= size else low}, but the axis has {size} elements"
             hint = f"indices go from 0 to {size - 1}" + (f", or from -{size} to -1 from the end" if negative else "")
             fail(IndexingError, operation, need, named, hint if size else "there is nothing to pick")
     return tensor
+
+
+def _all_below(indices: Any, size: int) -> bool:
+    """Whether all of int64 indices are from 0 to size - 1: without their signs, negative ones are huge."""
+    return indices.dtype == np.int64 and int(indices.view(np.uint64).max()) < size
 
 
 def _matched(x: Tensor, indices: Tensor, axis: int) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
-"""Loss functions of predictions and targets; a ``reduction`` makes one number of the losses of a batch.
+"""Losses of numbers: predicted values, probabilities and log-probabilities against targets of the same shape.
 
-Names, arguments and formulas are PyTorch's. Targets get no gradient from class numbers, and one like any other
-operand where they are numbers.
+A ``reduction`` makes one number of the losses of a batch. Names, arguments and formulas are PyTorch's, except that
+nothing broadcasts by accident. Targets get a gradient like any other operand. ``classification.py`` has the losses of
+class numbers.
 """
 
 from __future__ import annotations
@@ -19,256 +20,193 @@ from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.activations import hardtanh, softplus
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
-from tinygrad_lite.functions.elementwise import abs, where
-from tinygrad_lite.functions.indexing import getitem, take_along_axis
-from tinygrad_lite.functions.manipulation import cast, expand_dims, permute_dims, reshape
-from tinygrad_lite.functions.network import log_softmax
+from tinygrad_lite.functions.elementwise import abs, exp
+from tinygrad_lite.functions.manipulation import cast
 from tinygrad_lite.functions.reductions import mean, sum
+from tinygrad_lite.functions.special import xlogy
 
 __all__ = [
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
-    "cross_entropy",
     "huber_loss",
+    "kl_div",
     "l1_loss",
     "mse_loss",
-    "nll_loss",
+    "smooth_l1_loss",
 ]
 
 _REDUCTIONS = ("mean", "sum", "none")
 
-#: hints of several losses
-_LOGITS = "one row of scores per sample, one column per class"
-_EMPTY = 'leave out empty batches, or take reduction="sum", which is 0 for them'
+#: a hint of several losses
+EMPTY = 'leave out empty batches, or take reduction="sum", which is 0 for them'
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
+def reduced(losses: Tensor, reduction: str) -> Tensor:
     if reduction == "mean":
         return mean(losses)
     return sum(losses) if reduction == "sum" else losses
 
 
-def _check_reduction(operation: str, reduction: str) -> None:
+def check_reduction(operation: str, reduction: str) -> None:
     if reduction not in _REDUCTIONS:
         need = f'needs reduction "mean", "sum" or "none", but got {reduction!r}'
         hint = '"mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
         fail(ArgumentError, operation, need, {}, hint)
 
 
-# --- classification ---------------------------------------------------------------------------------
+# --- targets ------------------------------------------------------------------------------------------
+
+
+def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
+    """Prediction and target of one shape; nothing broadcasts by accident."""
+    check_reduction(operation, reduction)
+    x, target = floating(operation, input, "input"), as_tensor(operation, target, "target")
+    named = {"input": x, "target": target}
+    if x._data.shape != target._data.shape:
+        hint = "each prediction needs a target of its own: broadcast_to makes a target larger"
+        if _alike(x, target):
+            hint = f"they differ in axes of size 1 only: target.reshape({x._data.shape})"
+        fail(ShapeError, operation, "needs input and target of one shape", named, hint)
+    if target._data.dtype.kind == "c":
+        fail(DTypeError, operation, "needs real numbers", named, "take real(target), imag(target) or abs(target)")
+    refuse_nan(operation, target, named)
+    if reduction == "mean" and x._data.size == 0:
+        fail(ArgumentError, operation, "needs at least one element to take the mean of", named, EMPTY)
+    return x, target
+
+
+def refuse_nan(operation: str, target: Tensor, named: dict[str, Any]) -> None:
+    """A NaN in a target is a gap in the data, which must not become the weights'."""
+    data = target._data
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and bool(np.isnan(data).any()):
+        hint = "fill or leave out the gaps of the data: tgl.isnan(target) finds them"
+        fail(ArgumentError, operation, "needs numbers as targets, but the target holds NaN", named, hint)
+
+
+def _alike(x: Tensor, target: Tensor) -> bool:
+    """Whether two shapes differ only in axes of size one."""
+    sizes = [[n for n in t._data.shape if n != 1] for t in (x, target)]
+    return sizes[0] == sizes[1]
+
+
+# --- regression ---------------------------------------------------------------------------------------
 
 
 @checked_keywords
-def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """-log softmax(logits)[target]: the negative log-likelihood of the right class (the lecture's surrogate loss).
+def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """(input - target)^2.
 
-    Args:
-        input: logits (N, C), (C,) or (N, C, ...), not normalised.
-        target: class numbers (N,), () or (N, ...), integers from 0 to C - 1; or probabilities of input's shape.
-        weight: (C,) weights of the classes, or None. ``"mean"`` divides by the weights of the targets.
-        ignore_index: a class number whose samples do not count.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
-        label_smoothing: s from 0 to 1: the target becomes (1 - s) of itself plus s/C on every class.
-
-    Returns:
-        A 0-d tensor, or with ``"none"`` the losses in the target's shape.
-
-    Raises:
-        ShapeError, DTypeError: if the target does not fit the logits.
-        ArgumentError: if a class number is out of range, the batch is empty under ``"mean"``, or a
-            target probability is NaN.
-
-    >>> cross_entropy(Tensor([[0.0, 0.0], [0.0, 0.0]]), Tensor([0, 1]))
-    Tensor(0.6931472)
-    """
-    _check_reduction("cross_entropy", reduction)
-    logits, target = floating("cross_entropy", input, "input"), as_tensor("cross_entropy", target, "target")
-    data, labels = logits._data, target._data
-    named = {"input": logits, "target": target}
-    label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing)
-    if not 0.0 <= label_smoothing <= 1.0:
-        hint = "it is the share of the target that goes to all classes, such as 0.1"
-        need = f"needs label_smoothing from 0 to 1, but got {label_smoothing}"
-        fail(ArgumentError, "cross_entropy", need, named, hint)
-    if data.ndim == 0 or data.shape[1 if data.ndim > 1 else 0] == 0:
-        fail(ShapeError, "cross_entropy", "needs logits in the shape (N, C) or (N, C, ...)", named, _LOGITS)
-    if labels.dtype.kind == "f":
-        if ignore_index >= 0:
-            need = f"has an ignore_index for class numbers only, but got {ignore_index} with probabilities"
-            hint = "leave it out, or pass class numbers: target.argmax(1)"
-            fail(ArgumentError, "cross_entropy", need, named, hint)
-        swapped = isinstance(input, Tensor) and input._data.dtype.kind in "iu"
-        if swapped and labels.shape != data.shape:
-            hint = "the logits come first: cross_entropy(logits, labels)"
-            named["input"] = input
-            fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
-        return _cross_entropy_with_probabilities(logits, target, weight, reduction, label_smoothing)
-    some_ignored = _check_classes("cross_entropy", logits, target, ignore_index)
-    if reduction == "mean" and labels.size == 0:
-        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, _EMPTY)
-    plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
-    if plain and not some_ignored:
-        return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction,))
-    target = _counted("cross_entropy", logits, target, ignore_index, reduction)
-    if plain:  # nothing is known of labels on another device
-        counts = target != ignore_index
-        losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)), ("none",))
-        losses = where(counts, losses, 0.0)
-        return sum(losses) / sum(cast(counts, data.dtype)) if reduction == "mean" else _reduced(losses, reduction)
-    axis = 1 if data.ndim > 1 else 0
-    return _weighted_nll(
-        "cross_entropy", log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing
-    )
-
-
-@checked_keywords
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
-    """-input[target]: the negative log-likelihood, from log-probabilities.
-
-    Args:
-        input: log-probabilities (N, C), (C,) or (N, C, ...).
-        target, weight, ignore_index, reduction: as for ``cross_entropy``.
-
-    >>> nll_loss(Tensor([[-1.0, -2.0]]), Tensor([1]))
+    >>> mse_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
     Tensor(2.)
     """
-    _check_reduction("nll_loss", reduction)
-    log_p, target = floating("nll_loss", input, "input"), as_tensor("nll_loss", target, "target")
-    if log_p._data.ndim == 0 or log_p._data.shape[1 if log_p._data.ndim > 1 else 0] == 0:
-        named = {"input": log_p, "target": target}
-        fail(ShapeError, "nll_loss", "needs input in the shape (N, C) or (N, C, ...)", named, _LOGITS)
-    _check_classes("nll_loss", log_p, target, ignore_index)
-    if reduction == "mean" and target._data.size == 0:
-        named = {"input": log_p, "target": target}
-        fail(ArgumentError, "nll_loss", "needs at least one sample to take the mean of", named, _EMPTY)
-    target = _counted("nll_loss", log_p, target, ignore_index, reduction)
-    return _weighted_nll("nll_loss", log_p, target, weight, ignore_index, reduction, 0.0)
+    x, target = _pair("mse_loss", input, target, reduction)
+    difference = x - target
+    return reduced(difference * difference, reduction)
 
 
-def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index: int) -> bool:
-    """Class numbers of the right shape, kind and range; whether some may be ``ignore_index``."""
-    data, labels = logits._data, target._data
-    named = {"input": logits, "target": target}
-    expected = data.shape[:1] + data.shape[2:] if data.ndim > 1 else ()
-    if labels.dtype.kind not in "iu":
-        hint = "labels are class numbers: target.astype(int)"
-        fail(DTypeError, operation, "needs integer class numbers", named, hint)
-    if labels.shape != expected:
-        hint = f"there are {data.shape[0]} rows of logits, and each needs one class number"
-        if labels.shape == data.shape:
-            hint = "labels are one-hot; pass class numbers: target.argmax(1)"
-        elif labels.size == math.prod(expected):
-            hint = f"the number is right: target.reshape({expected})"
-        elif data.ndim == 1:
-            hint = "one row of logits has one class number; a batch has logits of shape (N, C)"
-        fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
-    classes = data.shape[1 if data.ndim > 1 else 0]
-    if not isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
-        return True
-    if labels.size:
-        low, high = int(np.minimum.reduce(labels, axis=None)), int(np.maximum.reduce(labels, axis=None))
-        if low < 0 or high >= classes:  # the slow look only when something is out of range
-            wrong = labels[((labels < 0) | (labels >= classes)) & (labels != ignore_index)]
-            if wrong.size:
-                need = f"needs class numbers from 0 to {classes - 1}, but got {int(wrong.ravel()[0])}"
-                hint = "classes are counted from 0, and the last layer needs as many outputs as there are classes"
-                fail(ArgumentError, operation, need, named, hint)
-        return low <= ignore_index <= high and bool((labels == ignore_index).any())
-    return False
+@checked_keywords
+def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
+    """|input - target|; the gradient at 0 is 0.
+
+    >>> l1_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
+    Tensor(1.)
+    """
+    x, target = _pair("l1_loss", input, target, reduction)
+    return reduced(abs(x - target), reduction)
 
 
-def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor:
-    """Class numbers that can be compared with ``ignore_index``, not all of them ignored under ``"mean"``."""
-    labels = target._data
-    if reduction == "mean" and isinstance(labels, np.ndarray) and (labels == ignore_index).all():
-        named = {"input": logits, "target": target}
-        hint = f'leave such batches out, or take reduction="sum"; ignored is class {ignore_index}'
-        fail(ArgumentError, operation, "needs a sample that is not ignored to take the mean of", named, hint)
-    return cast(target, dtypes.int64) if labels.dtype.kind == "u" else target  # -100 is no unsigned number
+@checked_keywords
+def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
+    """d^2/2 for |d| <= delta, else delta (|d| - delta/2), with d = input - target (Huber 1964).
+
+    >>> huber_loss(Tensor([0.5, 3.0]), Tensor([0.0, 0.0]), reduction="none")
+    Tensor([0.125, 2.5  ])
+    """
+    x, target = _pair("huber_loss", input, target, reduction)
+    delta = number("huber_loss", "delta", delta)
+    if not delta > 0:
+        hint = "it is the distance at which squares turn into absolute values, such as 1.0"
+        named = {"input": x, "target": target}
+        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", named, hint)
+    difference = x - target
+    # With c = d, bounded to [-delta, delta], both branches are c (d - c/2), and so is the derivative. No |d|: its
+    # bend at 0 would take the second derivative with it.
+    near = hardtanh(difference, -delta, delta)
+    return reduced(near * (difference - near * 0.5), reduction)
 
 
-def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
-    if weight is None:
-        return None
-    weights = floating(operation, weight, "weight")
-    if weights._data.shape != (classes,):
-        hint = 'weights of single samples are multiplied with the losses of reduction="none"'
-        fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights}, hint)
-    return weights.detach()
+@checked_keywords
+def smooth_l1_loss(input: Any, target: Any, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """d^2/(2 beta) for |d| < beta, else |d| - beta/2, with d = input - target (Girshick 2015).
+
+    It is ``huber_loss`` with delta = beta, divided by beta.
+
+    Args:
+        input, target: of one shape.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+        beta: from 0 on; 0 is ``l1_loss``.
+
+    >>> smooth_l1_loss(Tensor([0.5, 3.0]), Tensor([0.0, 0.0]), reduction="none")
+    Tensor([0.125, 2.5  ])
+    """
+    x, target = _pair("smooth_l1_loss", input, target, reduction)
+    beta = number("smooth_l1_loss", "beta", beta)
+    if not beta >= 0:
+        hint = "it is the distance at which squares turn into absolute values, such as 1.0"
+        named = {"input": x, "target": target}
+        fail(ArgumentError, "smooth_l1_loss", f"needs beta >= 0, but got {beta}", named, hint)
+    difference = x - target
+    if beta == 0:
+        return reduced(abs(difference), reduction)
+    # As in huber_loss, with c = d/beta, bounded to [-1, 1]: both branches are c (d - beta c/2).
+    near = hardtanh(difference / beta, -1.0, 1.0)
+    return reduced(near * (difference - near * (0.5 * beta)), reduction)
 
 
-def _weighted_nll(
-    operation: str,
-    log_p: Tensor,
-    target: Tensor,
-    weight: Any,
-    ignore_index: int,
-    reduction: str,
-    smoothing: float,
-) -> Tensor:
-    """The general form: class weights, ignored samples, smoothing, any number of axes."""
-    shape = target._data.shape
-    if log_p._data.ndim == 1:
-        log_p, target = expand_dims(log_p, 0), reshape(target, (1,))
-    elif log_p._data.ndim > 2:  # (N, C, ...) -> (N ..., C)
-        ndim = log_p._data.ndim
-        log_p = reshape(permute_dims(log_p, (0, *range(2, ndim), 1)), (-1, log_p._data.shape[1]))
-        target = reshape(target, (-1,))
-    classes = log_p._data.shape[1]
-    weight = _check_weight(operation, weight, classes)
-    counts = target != ignore_index
-    safe = where(counts, target, 0)  # an ignored number need not be a class
-    losses = -getitem(take_along_axis(log_p, expand_dims(safe, 1), axis=1), (slice(None), 0))
-    class_weight = cast(counts, log_p._data.dtype)
+# --- probabilities ------------------------------------------------------------------------------------
+
+
+@checked_keywords
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, *, reduction: str = "mean") -> Tensor:
+    """-(t log p + (1 - t) log(1 - p)), where both logarithms are at least -100.
+
+    The gradient is (p - t) / max(p (1 - p), 1e-12). Where the probabilities are sigmoids, the loss of the logits
+    (``binary_cross_entropy_with_logits``) is more accurate, and so is its gradient, sigmoid(x) - t.
+
+    Args:
+        input: probabilities p from 0 to 1, any shape.
+        target: probabilities t from 0 to 1 in the same shape.
+        weight: a weight per element (broadcasts), or None.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        ArgumentError: if a probability is not from 0 to 1.
+
+    >>> binary_cross_entropy(Tensor([0.5, 0.0]), Tensor([1.0, 1.0]), reduction="none")
+    Tensor([  0.6931472, 100.       ])
+    """
+    operation = "binary_cross_entropy"
+    p, target = _pair(operation, input, target, reduction)
+    _check_probabilities(operation, p, target)
+    weight = None if weight is None else _broadcast_weight(operation, "weight", weight, p)
+    dtype = p._data.dtype
+    wide = dtypes.default_float if dtype.itemsize < 4 else dtype  # float16 cannot hold the bound 1e-12
+    losses = apply(rules.BINARY_CROSS_ENTROPY, (cast(p, wide), cast(target, wide)), ())
     if weight is not None:
-        class_weight = class_weight * getitem(cast(weight, log_p._data.dtype), safe)
-    losses = where(counts, losses, 0.0) * class_weight
-    if smoothing:
-        # Every class gets s/C of the target; its own weight goes with it.
-        spread = -log_p if weight is None else -log_p * cast(weight, log_p._data.dtype)
-        spread = where(counts, sum(spread, 1), 0.0)
-        losses = losses * (1.0 - smoothing) + spread * (smoothing / classes)
-    if reduction == "mean":
-        return sum(losses) / sum(class_weight)
-    return sum(losses) if reduction == "sum" else reshape(losses, shape)
+        losses = losses * weight
+    return cast(reduced(losses, reduction), dtype)
 
 
-def _cross_entropy_with_probabilities(
-    logits: Tensor, target: Tensor, weight: Any, reduction: str, smoothing: float
-) -> Tensor:
-    """Targets are distributions over the classes: -sum_c t_c log softmax(logits)_c."""
-    named = {"input": logits, "target": target}
-    data = logits._data
-    if target._data.shape != data.shape:
-        hint = f"a target of floats holds one probability per class: shape {data.shape}"
-        if target._data.shape == data.shape[:1] + data.shape[2:]:
-            hint = "class numbers must be integers: target.astype(int)"
-        fail(ShapeError, "cross_entropy", "needs probabilities in the shape of the logits", named, hint)
-    _refuse_nan("cross_entropy", target, named)
-    axis = 1 if data.ndim > 1 else 0
-    classes = data.shape[axis]
-    samples = data.size // classes
-    if reduction == "mean" and samples == 0:
-        fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, _EMPTY)
-    target = cast(target, data.dtype)
-    if smoothing:
-        target = target * (1.0 - smoothing) + smoothing / classes
-    terms = log_softmax(logits, axis) * target
-    weight = _check_weight("cross_entropy", weight, classes)
-    if weight is not None:
-        column = (1, classes, *(1,) * (data.ndim - 2)) if data.ndim > 1 else (classes,)
-        terms = terms * reshape(cast(weight, data.dtype), column)
-    losses = -sum(terms, axis)
-    return sum(losses) / samples if reduction == "mean" else _reduced(losses, reduction)
+def _check_probabilities(operation: str, p: Tensor, target: Tensor) -> None:
+    data = p._data
+    if not isinstance(data, np.ndarray) or data.size == 0:  # a look at another device's numbers would wait for it
+        return
+    low, high = float(np.minimum.reduce(data, axis=None)), float(np.maximum.reduce(data, axis=None))
+    if not (low >= 0 and high <= 1):
+        wrong = low if not low >= 0 else high
+        hint = "scores become probabilities by sigmoid; binary_cross_entropy_with_logits takes them as they are"
+        need = f"needs probabilities from 0 to 1, but got {wrong:.6g}"
+        fail(ArgumentError, operation, need, {"input": p, "target": target}, hint)
 
 
 @checked_keywords
@@ -299,7 +237,7 @@ def binary_cross_entropy_with_logits(
         losses = (1 - target) * x + positive
     if weight is not None:
         losses = losses * weight
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tensor:
@@ -312,79 +250,32 @@ def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tens
     return weights
 
 
-# --- regression ---------------------------------------------------------------------------------------
-
-
-def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tensor, Tensor]:
-    """Prediction and target of one shape; nothing broadcasts by accident."""
-    _check_reduction(operation, reduction)
-    x, target = floating(operation, input, "input"), as_tensor(operation, target, "target")
-    named = {"input": x, "target": target}
-    if x._data.shape != target._data.shape:
-        hint = "each prediction needs a target of its own: broadcast_to makes a target larger"
-        if _alike(x, target):
-            hint = f"they differ in axes of size 1 only: target.reshape({x._data.shape})"
-        fail(ShapeError, operation, "needs input and target of one shape", named, hint)
-    if target._data.dtype.kind == "c":
-        fail(DTypeError, operation, "needs real numbers", named, "take real(target), imag(target) or abs(target)")
-    _refuse_nan(operation, target, named)
-    if reduction == "mean" and x._data.size == 0:
-        fail(ArgumentError, operation, "needs at least one element to take the mean of", named, _EMPTY)
-    return x, target
-
-
-def _refuse_nan(operation: str, target: Tensor, named: dict[str, Any]) -> None:
-    """A NaN in a target is a gap in the data, which must not become the weights'."""
-    data = target._data
-    if isinstance(data, np.ndarray) and data.dtype.kind == "f" and bool(np.isnan(data).any()):
-        hint = "fill or leave out the gaps of the data: tgl.isnan(target) finds them"
-        fail(ArgumentError, operation, "needs numbers as targets, but the target holds NaN", named, hint)
-
-
-def _alike(x: Tensor, target: Tensor) -> bool:
-    """Whether two shapes differ only in axes of size one."""
-    sizes = [[n for n in t._data.shape if n != 1] for t in (x, target)]
-    return sizes[0] == sizes[1]
-
-
 @checked_keywords
-def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
-    """(input - target)^2.
+def kl_div(input: Any, target: Any, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """t (log t - log q): the Kullback-Leibler divergence of the target t from the prediction q, element by element.
 
-    >>> mse_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
-    Tensor(2.)
+    Args:
+        input: the logarithms log q, such as ``log_softmax`` gives; any shape.
+        target: probabilities t in the same shape, or with ``log_target`` their logarithms.
+        reduction: ``"sum"``, ``"none"``, ``"mean"`` over all elements, or ``"batchmean"``, the sum divided by the
+            number of rows, which is the mean of the divergences themselves.
+        log_target: whether the target holds logarithms.
+
+    >>> log_q, t = Tensor([[-0.6931472, -0.6931472]]), Tensor([[1.0, 0.0]])
+    >>> kl_div(log_q, t, reduction="batchmean")
+    Tensor(0.6931472)
     """
-    x, target = _pair("mse_loss", input, target, reduction)
-    difference = x - target
-    return _reduced(difference * difference, reduction)
-
-
-@checked_keywords
-def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Tensor:
-    """|input - target|; the gradient at 0 is 0.
-
-    >>> l1_loss(Tensor([1.0, 3.0]), Tensor([1.0, 1.0]))
-    Tensor(1.)
-    """
-    x, target = _pair("l1_loss", input, target, reduction)
-    return _reduced(abs(x - target), reduction)
-
-
-@checked_keywords
-def huber_loss(input: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean") -> Tensor:
-    """d^2/2 for |d| <= delta, else delta (|d| - delta/2), with d = input - target (Huber 1964).
-
-    >>> huber_loss(Tensor([0.5, 3.0]), Tensor([0.0, 0.0]), reduction="none")
-    Tensor([0.125, 2.5  ])
-    """
-    x, target = _pair("huber_loss", input, target, reduction)
-    delta = number("huber_loss", "delta", delta)
-    if not delta > 0:
-        hint = "it is the distance at which squares turn into absolute values, such as 1.0"
-        named = {"input": x, "target": target}
-        fail(ArgumentError, "huber_loss", f"needs delta > 0, but got {delta}", named, hint)
-    difference = x - target
-    # With c = d, bounded to [-delta, delta], both branches are c (d - c/2), and so is the derivative. No |d|: its
-    # bend at 0 would take the second derivative with it.
-    near = hardtanh(difference, -delta, delta)
-    return _reduced(near * (difference - near * 0.5), reduction)
+    if reduction not in (*_REDUCTIONS, "batchmean"):
+        need = f'needs reduction "batchmean", "mean", "sum" or "none", but got {reduction!r}'
+        fail(ArgumentError, "kl_div", need, {}, '"batchmean" is the mean of the divergences, one per row')
+    x, target = _pair("kl_div", input, target, "mean" if reduction == "batchmean" else reduction)
+    if target._data.dtype.kind != "f":
+        target = cast(target, x._data.dtype)
+    losses = exp(target) * (target - x) if log_target else xlogy(target, target) - target * x
+    if reduction != "batchmean":
+        return reduced(losses, reduction)
+    if x._data.ndim == 0:
+        hint = 'a single number has no rows: reduction="sum"'
+        fail(ShapeError, "kl_div", "needs rows to take the mean over", {"input": x, "target": target}, hint)
+    mean_of_rows: Tensor = sum(losses) / x._data.shape[0]
+    return mean_of_rows

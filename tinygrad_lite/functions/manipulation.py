@@ -191,6 +191,7 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
     return apply(rules.PERMUTE_DIMS, (x,), (order,))
 
 
+@checked_keywords
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int], /) -> Tensor:
     """The axes ``source`` moved to the places ``destination``; the others keep their order.
 
@@ -242,6 +243,7 @@ def matrix_transpose(x: Any, /) -> Tensor:
     return apply(MATRIX_TRANSPOSE, (x,))
 
 
+@checked_keywords
 def broadcast_to(x: Any, /, shape: Sequence[int]) -> Tensor:
     """``x`` repeated along axes of size one (and new leading ones) to ``shape``; gradients are summed back.
 

@@ -88,6 +88,7 @@ def trace(x: Any, /, offset: int = 0, dtype: dtypes.DTypeLike = None) -> Tensor:
 # --- determinants -----------------------------------------------------------------------------------------
 
 
+@checked_keywords
 def det(x: Any, /) -> Tensor:
     """The determinant of each matrix; d det A = <C, dA> with the cofactors C = det(A) A^-T.
 
@@ -102,6 +103,7 @@ def det(x: Any, /) -> Tensor:
     return apply(rules.DET, (square("det", x),))
 
 
+@checked_keywords
 def slogdet(x: Any, /) -> SlogdetResult:
     """The sign and the logarithm of the absolute value of the determinant; d log|det A| = tr(A^-1 dA).
 
@@ -119,6 +121,7 @@ def slogdet(x: Any, /) -> SlogdetResult:
     return SlogdetResult(*apply_several(rules.SLOGDET, (square("slogdet", x),)))
 
 
+@checked_keywords
 def logdet(x: Any, /) -> Tensor:
     """The logarithm of the determinant of each matrix; NaN where it is negative.
 
@@ -147,6 +150,7 @@ def cofactors(x: Any, /) -> Tensor:
 # --- powers -----------------------------------------------------------------------------------------------
 
 
+@checked_keywords
 def matrix_power(x: Any, n: int, /) -> Tensor:
     """The product of n factors x, by repeated squaring; of the inverse for a negative n.
 
@@ -189,6 +193,7 @@ def identity(x: Tensor) -> Tensor:
     return subtract(tril(ones), tril(ones, -1))
 
 
+@checked_keywords
 def matrix_exp(x: Any, /) -> Tensor:
     """I + x + x^2 / 2 + x^3 / 6 + ... of each matrix, by scaling and squaring (Higham 2005).
 

@@ -13,6 +13,7 @@ from tinygrad_lite.functions.decompositions import *
 from tinygrad_lite.functions.einsum import *
 from tinygrad_lite.functions.einsum import contract as contract
 from tinygrad_lite.functions.elementwise import *
+from tinygrad_lite.functions.elementwise import power as power
 from tinygrad_lite.functions.gathering import *
 from tinygrad_lite.functions.indexing import *
 from tinygrad_lite.functions.indexing import add_along_axis as add_along_axis
@@ -22,6 +23,7 @@ from tinygrad_lite.functions.logic import *
 from tinygrad_lite.functions.manipulation import *
 from tinygrad_lite.functions.manipulation import cast as astype  # type: ignore[assignment]  # noqa: F401  (rules want no copy)
 from tinygrad_lite.functions.matrices import *
+from tinygrad_lite.functions.nan_reductions import *
 from tinygrad_lite.functions.network import *
 from tinygrad_lite.functions.norms import *
 from tinygrad_lite.functions.products import *

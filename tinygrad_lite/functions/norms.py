@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+import numpy as np
+
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Number, Tensor
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import apply, promoted
 from tinygrad_lite.autograd.rules import norms as rules
 from tinygrad_lite.autograd.rules.solvers import INV
 from tinygrad_lite.errors import ArgumentError, ShapeError, fail
 from tinygrad_lite.functions.arguments import NOTHING, as_tensor, axis_numbers, checked_keywords, floating, number
 from tinygrad_lite.functions.decompositions import singular_values
-from tinygrad_lite.functions.elementwise import abs, divide, multiply, subtract, where
+from tinygrad_lite.functions.elementwise import abs, divide, holding, multiply, subtract, where
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.lapack import NOT_SINGULAR, check_batches, decomposed, matrices, square
 from tinygrad_lite.functions.logic import equal, greater
-from tinygrad_lite.functions.manipulation import cast, expand_dims, permute_dims
+from tinygrad_lite.functions.manipulation import broadcast_to, cast, expand_dims, permute_dims
 from tinygrad_lite.functions.reductions import max, min, sum
 from tinygrad_lite.functions.solvers import tolerance
 
@@ -79,7 +81,8 @@ def cdist(x1: Any, x2: Any, /, p: float = 2) -> Tensor:
     Args:
         x1: (..., n, k).
         x2: (..., m, k); the leading axes broadcast.
-        p: as ``ord`` of ``vector_norm``.
+        p: as ``ord`` of ``vector_norm``. For 0, 1 and infinity all (..., n, m, k) differences are in memory at once;
+            for others, a few rows of them.
 
     Returns:
         (..., n, m).
@@ -94,7 +97,15 @@ def cdist(x1: Any, x2: Any, /, p: float = 2) -> Tensor:
         hint = "the points of both have equally many coordinates, on the last axis"
         fail(ShapeError, "cdist", need, {"x1": x1, "x2": x2}, hint)
     check_batches("cdist", {"x1": x1, "x2": x2})
-    return _vector_norm("cdist", subtract(expand_dims(x1, -2), expand_dims(x2, -3)), -1, False, p)
+    order = float(number("cdist", "p", p))
+    if order in (0, 1, _INF, -_INF):
+        return _vector_norm("cdist", subtract(expand_dims(x1, -2), expand_dims(x2, -3)), -1, False, order)
+    x1, x2, a, b = promoted(rules.CDIST, x1, x2)
+    dtype = a.dtype
+    wide = dtypes.default_float if dtype.itemsize < 4 else dtype  # as in _vector_norm
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x1, x2 = (broadcast_to(cast(holding(x, data), wide), (*lead, *data.shape[-2:])) for x, data in ((x1, a), (x2, b)))
+    return cast(apply(rules.CDIST, (x1, x2), (order,)), dtype)
 
 
 # --- matrices -----------------------------------------------------------------------------------------------

@@ -141,6 +141,7 @@ def cross(x1: Any, x2: Any, /, axis: int = -1) -> Tensor:
     return apply(rules.CROSS, (x1, x2), (place,))
 
 
+@checked_keywords
 def outer(x1: Any, x2: Any, /) -> Tensor:
     """All products of two vectors: x1[i] x2[j].
 
@@ -157,6 +158,7 @@ def outer(x1: Any, x2: Any, /) -> Tensor:
     return multiply(reshape(x1, (x1._data.shape[0], 1)), x2)
 
 
+@checked_keywords
 def inner(x1: Any, x2: Any, /) -> Tensor:
     """The sum of products along the last axes, for all pairs of the other indices; of numbers, the product.
 
@@ -239,6 +241,7 @@ def _contracted(operation: str, x1: Tensor, x2: Tensor, first: list[int], second
     return reshape(matmul(rows, columns), (*kept1, *kept2))
 
 
+@checked_keywords
 def kron(x1: Any, x2: Any, /) -> Tensor:
     """The Kronecker product: x2 once per element of x1, multiplied by it, side by side.
 
@@ -253,6 +256,7 @@ def kron(x1: Any, x2: Any, /) -> Tensor:
     return reshape(multiply(reshape(x1, wide), reshape(x2, fine)), [n * m for n, m in zip(s1, s2, strict=True)])
 
 
+@checked_keywords
 def multi_dot(arrays: Sequence[Any], /) -> Tensor:
     """The product of a chain of matrices, in the order that needs the fewest multiplications.
 

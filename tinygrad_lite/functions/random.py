@@ -8,7 +8,7 @@ has one.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_leaf, make_tensor
 from tinygrad_lite.backends.cpu import gamma_draws
 from tinygrad_lite.backends.cpu import random as bits
-from tinygrad_lite.errors import ArgumentError, DTypeError, fail
+from tinygrad_lite.dialects import refusing
+from tinygrad_lite.errors import ArgumentError, DTypeError, describe, fail
 from tinygrad_lite.functions.arguments import checked_keywords, floating, number, shape_tuple
 from tinygrad_lite.functions.discrete import bernoulli as bernoulli
 from tinygrad_lite.functions.discrete import categorical as categorical
@@ -68,11 +69,14 @@ def uniform(
     >>> x.shape, bool((x >= -1).all() & (x < 1).all())
     ((2, 3), True)
     """
-    sizes = shape_tuple("uniform", shape)
+    sizes = _sizes("uniform", shape, low=low, high=high)
+    in_a_row = type(shape) is int and type(low) is int and (type(high), high) == (float, 1.0)
     low, high = _parameter("uniform", "low", low, sizes), _parameter("uniform", "high", high, sizes)
     if not _all((-math.inf < low) & (low <= high) & (high < math.inf)):
         need = "needs finite low <= high" + _found(low, high)
         hint = "exchange the two" if _all(low > high) else ""
+        if in_a_row and hint:
+            hint = f"the sizes of a shape go in brackets: uniform(({shape}, {low}))"
         fail(ArgumentError, "uniform", need, _tensors(low=low, high=high), hint)
     kind = _float_dtype("uniform", dtype)
     if type(low) is np.ndarray or type(high) is np.ndarray or (low, high) != (0.0, 1.0):
@@ -112,7 +116,7 @@ def normal(
     >>> bool(abs(x.mean() - 5.0) < 0.2)
     True
     """
-    sizes = shape_tuple("normal", shape)
+    sizes = _sizes("normal", shape, mean=mean, std=std)
     mean, std = _parameter("normal", "mean", mean, sizes), _parameter("normal", "std", std, sizes)
     _require_scale("normal", "std", std)
     kind = _float_dtype("normal", dtype)
@@ -142,7 +146,7 @@ def exponential(shape: Any, scale: Any = 1.0, *, dtype: Any = "float32", require
     >>> bool((x >= 0).all() & (abs(x.mean() - 5.0) < 1.0))
     True
     """
-    sizes = shape_tuple("exponential", shape)
+    sizes = _sizes("exponential", shape, scale=scale)
     scale = _parameter("exponential", "scale", scale, sizes)
     _require_scale("exponential", "scale", scale)
     kind = _float_dtype("exponential", dtype)
@@ -176,7 +180,7 @@ def gamma(
     >>> bool((x >= 0).all() & (abs(x.mean() - 6.0) < 1.0))
     True
     """
-    sizes = shape_tuple("gamma", shape)
+    sizes = _sizes("gamma", shape, concentration=concentration, scale=scale)
     concentration = _parameter("gamma", "concentration", concentration, sizes)
     scale = _parameter("gamma", "scale", scale, sizes)
     if not _all((concentration > 0) & (concentration < math.inf)):
@@ -190,6 +194,25 @@ def gamma(
 
 
 # --- parameters -----------------------------------------------------------------------------------------
+
+
+def _sizes(operation: str, shape: Any, **parameters: Any) -> tuple[int, ...]:
+    """The shape of a draw; NumPy's order of the arguments, with the shape last, is refused."""
+    if not hasattr(shape, "__iter__"):
+        before = [shape]
+        for name, value in parameters.items():
+            if _is_shape(value, shape):
+                hint = f"{operation}({', '.join(map(describe, [value, *before]))})"
+                fail(ArgumentError, operation, "needs the shape first", {"shape": shape, name: value}, hint)
+            before.append(value)
+    return shape_tuple(operation, shape)
+
+
+def _is_shape(value: Any, count: Any) -> bool:
+    """Whether a parameter is the shape that was meant: not where it is a list with as many numbers as are drawn."""
+    if not isinstance(value, (tuple, list)) or not all(type(n) is int for n in value):
+        return False
+    return isinstance(value, tuple) or len(value) != count
 
 
 def _parameter(operation: str, name: str, value: Any, shape: tuple[int, ...]) -> Any:
@@ -246,3 +269,7 @@ def _leaf(data: Any, requires_grad: bool) -> Tensor:
     if requires_grad:
         make_leaf(tensor)
     return tensor
+
+
+if not TYPE_CHECKING:  # mypy knows every name
+    __getattr__ = refusing("tinygrad_lite.random")

@@ -155,6 +155,7 @@ def repeat_interleave(x: Any, /, repeats: Any, axis: int | None = None) -> Tenso
     return _repeated("repeat_interleave", x, repeats, axis)
 
 
+@checked_keywords
 def tile(x: Any, repetitions: int | Sequence[int], /) -> Tensor:
     """``x`` laid out several times along each axis; gradients are summed back.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import apply, apply_several, operand, promoted
 from tinygrad_lite.autograd.rows import namespaces, row
 from tinygrad_lite.autograd.rules.sorting import UNIQUE_ALL
@@ -47,6 +47,7 @@ class UniqueInverse(NamedTuple):
     inverse_indices: Tensor
 
 
+@checked_keywords
 def unique_all(x: Any, /) -> UniqueAll:
     """The distinct values in rising order, where each is first, where all elements are among them, and how often.
 
@@ -62,6 +63,7 @@ def unique_all(x: Any, /) -> UniqueAll:
     return UniqueAll(*apply_several(UNIQUE_ALL, (as_tensor("unique_all", x),), (None,)))
 
 
+@checked_keywords
 def unique_counts(x: Any, /) -> UniqueCounts:
     """The distinct values in rising order, and how often each occurs; see ``unique_all``.
 
@@ -69,10 +71,18 @@ def unique_counts(x: Any, /) -> UniqueCounts:
     >>> counts
     Tensor([1, 2], dtype=int64)
     """
-    values, _, _, counts = apply_several(UNIQUE_ALL, (as_tensor("unique_counts", x),), (None,))
-    return UniqueCounts(values, counts)
+    return UniqueCounts(*_values_and_counts(as_tensor("unique_counts", x)))
 
 
+def _values_and_counts(x: Tensor) -> tuple[Tensor, Tensor]:
+    if x._node is not None and mode.enabled:  # the gradient asks where each value came from
+        values, _, _, counts = apply_several(UNIQUE_ALL, (x,), (None,))
+        return values, counts
+    values, counts = namespaces[type(x._data)].unique_counts(x._data)
+    return make_tensor(values), make_tensor(counts)
+
+
+@checked_keywords
 def unique_inverse(x: Any, /) -> UniqueInverse:
     """The distinct values in rising order, and for every element of x its place among them; see ``unique_all``.
 
@@ -84,14 +94,14 @@ def unique_inverse(x: Any, /) -> UniqueInverse:
     return UniqueInverse(values, inverse)
 
 
+@checked_keywords
 def unique_values(x: Any, /) -> Tensor:
     """The distinct values in rising order; see ``unique_all``.
 
     >>> unique_values(Tensor([3, 1, 3]))
     Tensor([1, 3], dtype=int64)
     """
-    values: Tensor = apply_several(UNIQUE_ALL, (as_tensor("unique_values", x),), (None,))[0]
-    return values
+    return _values_and_counts(as_tensor("unique_values", x))[0]
 
 
 @checked_keywords
@@ -114,6 +124,9 @@ def unique(
     """
     x = as_tensor("unique", x)
     number = None if axis is None else axis_number("unique", axis, x._data.ndim, x)
+    if number is None and not return_inverse:
+        values, counts = _values_and_counts(x)
+        return (values, counts) if return_counts else values
     values, _, inverse, counts = apply_several(UNIQUE_ALL, (x,), (number,))
     wanted = (values, *((inverse,) if return_inverse else ()), *((counts,) if return_counts else ()))
     return wanted if len(wanted) > 1 else values

@@ -41,6 +41,7 @@ class LstsqResult(NamedTuple):
     residuals: Tensor
 
 
+@checked_keywords
 def inv(x: Any, /) -> Tensor:
     """The inverse of each matrix; dA^-1 = -A^-1 dA A^-1.
 
@@ -98,6 +99,7 @@ def tolerance(operation: str, x: Tensor, rtol: Any) -> Any:
 # --- systems ------------------------------------------------------------------------------------------------
 
 
+@checked_keywords
 def solve(x1: Any, x2: Any, /) -> Tensor:
     """y with x1 y = x2, by elimination, without the inverse; dy = x1^-1 (dx2 - dx1 y).
 

@@ -170,6 +170,7 @@ def nonzero(x: Any, /) -> tuple[Tensor, ...]:
     return tuple([make_tensor(places) for places in namespaces[type(x._data)].nonzero(x._data)])
 
 
+@checked_keywords
 def argwhere(x: Any, /) -> Tensor:
     """The positions of the elements that are not 0 as the rows of a matrix, in row-major order.
 
@@ -183,6 +184,7 @@ def argwhere(x: Any, /) -> Tensor:
     return stack(nonzero(x), axis=-1)
 
 
+@checked_keywords
 def flatnonzero(x: Any, /) -> Tensor:
     """The positions, in the flattened tensor, of the elements that are not 0.
 

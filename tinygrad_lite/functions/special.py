@@ -71,6 +71,7 @@ def logit(x: Any, /, eps: float | None = None) -> Tensor:
 _xlogy = binary(rules.XLOGY, "x1 log(x2)", floating=True)
 
 
+@checked_keywords
 def xlogy(x1: Any, x2: Any, /) -> Tensor:
     """x1 log(x2), and 0 where x1 is 0, whatever x2 is but NaN; d/dx1 = log(x2), d/dx2 = x1 / x2.
 
@@ -176,6 +177,7 @@ digamma = unary(
 _LARGEST_ORDER = 160  # a little less than where n! leaves float64, so that derivatives are still to be had
 
 
+@checked_keywords
 def polygamma(n: int, x: Any, /) -> Tensor:
     """The n-th derivative of ``digamma``; d/dx = polygamma(n + 1, x).
 

@@ -1,4 +1,4 @@
-"""Order statistics, means that leave out or weigh, correlation, and counting."""
+"""Order statistics, weighted means, correlation, and counting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tinygrad_lite.functions.creation import zeros_like
 from tinygrad_lite.functions.elementwise import clip, divide, sqrt, where
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.joining import concat
-from tinygrad_lite.functions.logic import equal, isnan, logical_not
+from tinygrad_lite.functions.logic import equal, isnan
 from tinygrad_lite.functions.manipulation import broadcast_to, cast, matrix_transpose, permute_dims, reshape
 from tinygrad_lite.functions.products import matmul
 from tinygrad_lite.functions.reductions import all, max, mean, min, sum
@@ -38,8 +38,6 @@ __all__ = [
     "cov",
     "histogram",
     "median",
-    "nanmean",
-    "nansum",
     "quantile",
 ]
 
@@ -157,36 +155,7 @@ def quantile(x: Any, /, q: Any, axis: Axis = None, keepdims: bool = False, metho
     return values if several else getitem(values, 0)
 
 
-# --- sums and means -----------------------------------------------------------------------------------------
-
-
-@checked_keywords
-def nansum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The sum along ``axis`` of all that is not NaN; the gradient of NaN is 0.
-
-    >>> nansum(Tensor([1.0, float("nan"), 2.0]))
-    Tensor(3.)
-    """
-    x = as_tensor("nansum", x)
-    return sum(_without_nan(x), axis_numbers("nansum", axis, x._data.ndim, x), keepdims)
-
-
-@checked_keywords
-def nanmean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean along ``axis`` of all that is not NaN; of nothing it is NaN. Integers become float32.
-
-    >>> nanmean(Tensor([1.0, float("nan"), 2.0]))
-    Tensor(1.5)
-    """
-    x = floating("nanmean", x)
-    axes = axis_numbers("nanmean", axis, x._data.ndim, x)
-    count = sum(logical_not(isnan(x)), axes, keepdims)
-    wide = _summable(x._data.dtype)
-    return cast(sum(_without_nan(x), axes, keepdims, wide) / cast(count, wide), x._data.dtype)
-
-
-def _without_nan(x: Tensor) -> Tensor:
-    return where(isnan(x), 0, x) if x._data.dtype.kind in "fc" else x
+# --- weighted means ---------------------------------------------------------------------------------------
 
 
 @checked_keywords
@@ -216,11 +185,11 @@ def average(x: Any, /, axis: Axis = None, weights: Any = None, keepdims: bool = 
             fail(ShapeError, "average", need, {"x": x, "weights": w})
         w = broadcast_to(reshape(w, tuple([n if i in axes else 1 for i, n in enumerate(shape)])), shape)
     dtype = dtypes.promote(x._data.dtype, w._data.dtype)
-    x, w = (cast(part, _summable(dtype)) for part in (x, w))
+    x, w = (cast(part, summable(dtype)) for part in (x, w))
     return cast(sum(x * w, axes, keepdims) / sum(w, axes, keepdims), dtype)
 
 
-def _summable(dtype: dtypes.DType) -> dtypes.DType:
+def summable(dtype: dtypes.DType) -> dtypes.DType:
     """Where to add up: a float16 holds no sum above 65504."""
     return dtypes.float32 if dtype == dtypes.float16 else dtype
 
@@ -256,6 +225,7 @@ def cov(x: Any, /, correction: float = 1.0) -> Tensor:
     return reshape(c, ()) if c._data.shape == (1, 1) else c
 
 
+@checked_keywords
 def corrcoef(x: Any, /) -> Tensor:
     """Pearson's correlation of the variables in the rows of ``x``, with one observation per column.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from tinygrad_lite.autograd.graph import mode
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import integer
 
@@ -18,6 +19,7 @@ _lock = threading.Lock()
 _state = {"seed": 0, "counter": 0}
 
 
+@checked_keywords
 def manual_seed(seed: int) -> None:
     """Start the random stream afresh: the same seed gives the same numbers, bit for bit.
 
@@ -52,6 +54,7 @@ def get_rng_state() -> dict[str, int]:
         return dict(_state)
 
 
+@checked_keywords
 def set_rng_state(state: dict[str, int]) -> None:
     """Continue the random stream from a state of ``get_rng_state``.
 

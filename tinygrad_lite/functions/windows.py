@@ -68,7 +68,11 @@ def pad(x: Any, /, pad_width: Sequence[tuple[int, int]] | int, value: float = 0.
     else:
         widths = ((integer("pad", "pad_width", pad_width),) * 2,) * ndim
     if len(widths) != ndim or any(len(pair) != 2 for pair in widths):
-        fail(ShapeError, "pad", f"needs (before, after) for each of {ndim} axes, but got {pad_width}", {"x": x})
+        need, hint = f"needs (before, after) for each of {ndim} axes, but got {pad_width}", ""
+        sides = tuple(n for pair in widths for n in pair)
+        if [len(pair) for pair in widths] == [1, 1] and ndim:
+            hint = f"{sides} on the last axis alone is {((0, 0),) * (ndim - 1) + (sides,)}"
+        fail(ShapeError, "pad", need, {"x": x}, hint)
     if any(n < 0 for pair in widths for n in pair):
         fail(ArgumentError, "pad", f"needs widths of at least 0, but got {pad_width}", {"x": x}, "slice instead")
     border = number("pad", "value", value, f'mode="{value}"' if isinstance(value, str) and value in _MODES else "")

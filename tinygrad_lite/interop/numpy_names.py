@@ -128,6 +128,10 @@ _TABLE = {
     "average": ("average", "a / axis weights -returned keepdims"),
     "nanmean": ("nanmean", "a / axis -dtype -out keepdims"),
     "nansum": ("nansum", "a / axis -dtype -out keepdims"),
+    "nanmax": ("nanmax", "a / axis -out keepdims"),
+    "nanmin": ("nanmin", "a / axis -out keepdims"),
+    "nanstd": ("nanstd", "a / axis -dtype -out ddof=correction keepdims"),
+    "nanvar": ("nanvar", "a / axis -dtype -out ddof=correction keepdims"),
     "corrcoef": ("corrcoef", "x /"),
     "trapezoid": ("trapezoid", "y / x dx axis"),
     "diff": ("diff", "a / n axis prepend append"),
@@ -310,6 +314,31 @@ def _column_stack(tup: Any) -> Any:
     return functions.concat([functions.reshape(x, (-1, 1)) if np.ndim(x) < 2 else x for x in tup], axis=1)
 
 
+def _append(arr: Any, values: Any, axis: Any = None) -> Any:
+    return functions.concat([_ravel(arr), _ravel(values)] if axis is None else [arr, values], axis=axis or 0)
+
+
+def _cov(m: Any, rowvar: bool = True, bias: bool = False, ddof: Any = None) -> Any:
+    rows = m if rowvar or np.ndim(m) < 2 else functions.matrix_transpose(m)
+    return functions.cov(rows, correction=(0 if bias else 1) if ddof is None else ddof)
+
+
+def _percentile(a: Any, q: Any, **kwargs: Any) -> Any:
+    return functions.quantile(a, (np.asarray(q) / 100).tolist(), **kwargs)
+
+
+def _ptp(a: Any, **kwargs: Any) -> Any:
+    return functions.max(a, **kwargs) - functions.min(a, **kwargs)
+
+
+def _lstsq(a: Any, b: Any) -> tuple[Any, Any, int, Any]:
+    """NumPy tells the rank and the singular values as well, and only of too many equations what is left over."""
+    rows, columns = np.shape(a)
+    solution, residuals = functions.lstsq(a, b)
+    left = functions.reshape(residuals, (-1,)) if rows > columns else functions.flatten(residuals)[:0]
+    return solution, left, min(rows, columns), functions.svdvals(a)
+
+
 def _written_out(function: Callable[..., Any]) -> Counterpart:
     """A counterpart with NumPy's own parameters, as far as we have them."""
     signature = inspect.signature(function)
@@ -336,6 +365,7 @@ def _pad_by_mode(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | 
 FUNCTIONS: dict[str, Counterpart] = {
     **{theirs: _parameters(_ours(ours), text) for theirs, (ours, text) in _TABLE.items()},
     **{f"linalg.{theirs}": _parameters(_ours(ours), text) for theirs, (ours, text) in _LINALG.items()},
+    "append": _written_out(_append),
     "astype": _written_out(_astype),
     "atleast_1d": _written_out(functions.atleast_1d),
     "atleast_2d": _written_out(functions.atleast_2d),
@@ -343,6 +373,7 @@ FUNCTIONS: dict[str, Counterpart] = {
     "broadcast_arrays": _written_out(_broadcast_arrays),
     "column_stack": _written_out(_column_stack),
     "copy": _written_out(lambda a: a.clone()),
+    "cov": _parameters(_cov, "m / -y rowvar bias ddof -fweights -aweights -dtype"),
     "cumprod": _flat_first(functions.cumulative_prod),
     "cumsum": _flat_first(functions.cumulative_sum),
     "diagonal": _to_the_end(functions.diagonal),
@@ -351,9 +382,12 @@ FUNCTIONS: dict[str, Counterpart] = {
     "fliplr": _written_out(lambda m: functions.flip(m, axis=1)),
     "flipud": _written_out(lambda m: functions.flip(m, axis=0)),
     "hstack": _written_out(_hstack),
+    "linalg.lstsq": _parameters(_lstsq, "a b / -rcond"),
     "meshgrid": _written_out(_meshgrid),
     "outer": _written_out(_outer),
     "pad": _pad_by_mode,
+    "percentile": _parameters(_percentile, "a q / axis -out -overwrite_input -method keepdims"),
+    "ptp": _parameters(_ptp, "a / axis -out keepdims"),
     "split": _written_out(_split),
     "take": _flat_first(functions.take, "a indices"),
     "ravel": _written_out(_ravel),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
+from tinygrad_lite.dialects import called_here
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
 from tinygrad_lite.functions.manipulation import reshape
 from tinygrad_lite.interop.numpy_names import ACCUMULATIONS, FUNCTIONS, REDUCTIONS, UFUNCS, VALUES_ONLY
@@ -84,6 +85,9 @@ def _on_arrays(
     if graph:
         reason = f"tinygrad_lite's has no {unknown}" if unknown else "tinygrad_lite has no such function"
         hint = "x.detach() says that the gradient ends here"
+        ours = "" if unknown else called_here(name.removeprefix("numpy."))
+        if ours:
+            reason, hint = "tinygrad_lite has another way", f"with a gradient it is {ours}"
         fail(GradientError, name, f"cannot carry a gradient: {reason}", {"x": graph[0]}, hint)
     return _wrapped(function(*_arrays(args), **{key: _arrays(value) for key, value in kwargs.items()}))
 

@@ -23,12 +23,24 @@ from tinygrad_lite.nn.activations import (
 )
 from tinygrad_lite.nn.containers import ModuleDict, ModuleList, Sequential
 from tinygrad_lite.nn.layers import Dropout, Flatten, Identity, Linear
-from tinygrad_lite.nn.losses import BCEWithLogitsLoss, CrossEntropyLoss, HuberLoss, L1Loss, MSELoss, NLLLoss
+from tinygrad_lite.nn.losses import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.normalization import BatchNorm1d
 from tinygrad_lite.nn.parameter import Parameter
 from tinygrad_lite.nn.regularization import l2_penalty
-from tinygrad_lite.nn.serialization import load, load_file, load_metadata, save, save_file
+from tinygrad_lite.nn.saving import load, save
+from tinygrad_lite.nn.serialization import load_file, load_metadata, save_file
+from tinygrad_lite.nn.similarity import CosineSimilarity
 from tinygrad_lite.nn.summary import summary
 from tinygrad_lite.nn.tunable_activations import (
     CELU,
@@ -46,9 +58,11 @@ from tinygrad_lite.nn.tunable_activations import (
 )
 
 __all__ = [
+    "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "CELU",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
@@ -61,6 +75,7 @@ __all__ = [
     "Hardtanh",
     "HuberLoss",
     "Identity",
+    "KLDivLoss",
     "L1Loss",
     "LeakyReLU",
     "Linear",
@@ -81,6 +96,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softmax2d",
     "Softmin",

@@ -8,14 +8,15 @@ the tensor, outside the graph, and return it.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.dialects import refusing
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions import random
-from tinygrad_lite.functions.arguments import number
+from tinygrad_lite.functions.arguments import checked_keywords, number
 from tinygrad_lite.nn.parameter import write
 
 __all__ = [
@@ -68,6 +69,7 @@ def _fans(operation: str, tensor: Tensor) -> tuple[int, int]:
 # --- plain distributions ------------------------------------------------------------------------------
 
 
+@checked_keywords
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Fill with U(a, b).
 
@@ -81,6 +83,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     return tensor
 
 
+@checked_keywords
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Fill from the normal distribution with the given mean and standard deviation.
 
@@ -93,6 +96,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     return tensor
 
 
+@checked_keywords
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Tensor:
     """Fill from the normal distribution restricted to [a, b]: numbers outside are drawn again.
 
@@ -124,6 +128,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     return tensor
 
 
+@checked_keywords
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one number.
 
@@ -134,6 +139,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     return _filled("constant_", tensor, number("constant_", "val", val))
 
 
+@checked_keywords
 def zeros_(tensor: Tensor) -> Tensor:
     """Fill with zeros.
 
@@ -143,6 +149,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     return _filled("zeros_", tensor, 0.0)
 
 
+@checked_keywords
 def ones_(tensor: Tensor) -> Tensor:
     """Fill with ones.
 
@@ -152,6 +159,7 @@ def ones_(tensor: Tensor) -> Tensor:
     return _filled("ones_", tensor, 1.0)
 
 
+@checked_keywords
 def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with ones on the diagonal and zeros elsewhere.
 
@@ -168,6 +176,7 @@ def eye_(tensor: Tensor) -> Tensor:
 # --- scaled to the sizes of the layer -----------------------------------------------------------------
 
 
+@checked_keywords
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which an activation's weights are scaled up, because it makes its input smaller.
 
@@ -189,6 +198,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
+@checked_keywords
 def fan_in_uniform_(tensor: Tensor) -> Tensor:
     """Fill with U(-1/sqrt(m), 1/sqrt(m)), m = fan_in: the default of ``Linear``.
 
@@ -204,6 +214,7 @@ def fan_in_uniform_(tensor: Tensor) -> Tensor:
     return uniform_(tensor, -bound, bound)
 
 
+@checked_keywords
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill with U(-a, a), a = gain * sqrt(6 / (m + n)), m = fan_in and n = fan_out.
 
@@ -219,6 +230,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     return uniform_(tensor, -bound, bound)
 
 
+@checked_keywords
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill from N(0, s^2), s = gain * sqrt(2 / (m + n)) (Glorot and Bengio 2010).
 
@@ -238,6 +250,7 @@ def _kaiming_std(operation: str, tensor: Tensor, a: float, mode: str, nonlineari
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fans[mode], 1))
 
 
+@checked_keywords
 def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Fill with U(-b, b), b = gain * sqrt(3 / fan): keeps the variance through ReLU layers (He et al. 2015).
 
@@ -255,6 +268,7 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonli
     return uniform_(tensor, -bound, bound)
 
 
+@checked_keywords
 def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Fill from N(0, s^2), s = gain / sqrt(fan) (He et al. 2015); arguments as for ``kaiming_uniform_``.
 
@@ -265,6 +279,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlin
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity))
 
 
+@checked_keywords
 def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill with ``gain`` times a random matrix with orthonormal rows, or columns if there are fewer of them.
 
@@ -285,3 +300,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         write(tensor, gain * (q.T if rows < columns else q).reshape(shape))
     return tensor
+
+
+if not TYPE_CHECKING:  # mypy knows every name
+    __getattr__ = refusing("tinygrad_lite.nn.init")

@@ -1,4 +1,4 @@
-"""Losses as modules: ``functions/losses.py`` with the options bound. Signatures follow PyTorch's."""
+"""Losses as modules: ``functions/classification.py`` and ``losses.py`` with the options bound, in PyTorch's order."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ArgumentError, fail
+from tinygrad_lite.functions.classification import cross_entropy, nll_loss
 from tinygrad_lite.functions.losses import (
+    binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     huber_loss,
+    kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
+    smooth_l1_loss,
 )
 from tinygrad_lite.nn.module import Module
 
-__all__ = ["CrossEntropyLoss", "NLLLoss", "MSELoss", "L1Loss", "HuberLoss", "BCEWithLogitsLoss"]
+__all__ = [
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "KLDivLoss",
+]
 
 
 class _Loss(Module):
@@ -24,11 +36,14 @@ class _Loss(Module):
 
     def __init__(self, reduction: str) -> None:
         super().__init__()
+        self._check_reduction(reduction)
+        self.reduction = reduction
+
+    def _check_reduction(self, reduction: str) -> None:
         if reduction not in ("mean", "sum", "none"):
             need = f'needs reduction "mean", "sum" or "none", but got {reduction!r}'
             hint = '"mean" averages over the batch, "sum" adds up, "none" gives the loss of every sample'
             fail(ArgumentError, type(self).__name__, need, {}, hint)
-        self.reduction = reduction
 
     def extra_repr(self) -> str:
         return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
@@ -129,6 +144,25 @@ class L1Loss(_Loss):
         return l1_loss(input, target, reduction=self.reduction)
 
 
+class SmoothL1Loss(_Loss):
+    """d^2/(2 beta) for |d| < beta, else |d| - beta/2, averaged over all elements; d = input - target.
+
+    >>> SmoothL1Loss()(Tensor([0.5, 3.0]), Tensor([0.0, 0.0]))
+    Tensor(1.3125)
+    """
+
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction)
+        if not beta >= 0:
+            hint = "it is the distance at which squares turn into absolute values, such as 1.0"
+            fail(ArgumentError, "SmoothL1Loss", f"needs beta >= 0, but got {beta}", {}, hint)
+        self.beta = beta
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """Predictions and targets of one shape to the loss."""
+        return smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
 class HuberLoss(_Loss):
     """d^2/2 for |d| <= delta, else delta (|d| - delta/2), averaged over all elements; d = input - target.
 
@@ -146,6 +180,28 @@ class HuberLoss(_Loss):
     def forward(self, input: Tensor, target: Any) -> Tensor:
         """Predictions and targets of one shape to the loss."""
         return huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class BCELoss(_Loss):
+    """-(t log p + (1 - t) log(1 - p)) of probabilities p, averaged over all elements; see ``binary_cross_entropy``.
+
+    Args:
+        weight: a weight per element (broadcasts), or None; a buffer.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
+
+    >>> BCELoss()(Tensor([0.5]), Tensor([1.0]))
+    Tensor(0.6931472)
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """Probabilities, predicted and true, of one shape to the loss."""
+        return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -175,3 +231,28 @@ class BCEWithLogitsLoss(_Loss):
         return binary_cross_entropy_with_logits(
             input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )
+
+
+class KLDivLoss(_Loss):
+    """t (log t - log q), averaged over all elements: the Kullback-Leibler divergence of t from q; see ``kl_div``.
+
+    Args:
+        reduction: ``"mean"``, ``"batchmean"`` (the mean of the divergences themselves), ``"sum"`` or ``"none"``.
+        log_target: whether the target holds logarithms.
+
+    >>> KLDivLoss(reduction="batchmean")(Tensor([[-0.6931472, -0.6931472]]), Tensor([[1.0, 0.0]]))
+    Tensor(0.6931472)
+    """
+
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def _check_reduction(self, reduction: str) -> None:
+        if reduction not in ("batchmean", "mean", "sum", "none"):
+            need = f'needs reduction "batchmean", "mean", "sum" or "none", but got {reduction!r}'
+            fail(ArgumentError, "KLDivLoss", need, {}, '"batchmean" is the mean of the divergences, one per row')
+
+    def forward(self, input: Tensor, target: Any) -> Tensor:
+        """Logarithms of predicted probabilities, and probabilities or their logarithms, to the loss."""
+        return kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

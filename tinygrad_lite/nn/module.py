@@ -12,8 +12,8 @@ from typing import Any, NoReturn, TypeVar
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor, mode
+from tinygrad_lite.calls import CheckedConstructor, refuse_call
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, MissingAttributeError, fail
-from tinygrad_lite.functions.arguments import CheckedConstructor
 from tinygrad_lite.functions.creation import check_device, zeros_like
 from tinygrad_lite.nn import hooks, state
 from tinygrad_lite.nn.parameter import Parameter, convert
@@ -71,6 +71,19 @@ class Module(CheckedConstructor):
         except Error as error:
             self._locate(error)
             raise
+        except TypeError as error:
+            trace = error.__traceback__.tb_next  # type: ignore[union-attr]
+            if trace is None or (self._hooks and trace.tb_next is None):  # from the call of forward itself
+                self._refuse_call(args, kwargs)
+            raise
+
+    def _refuse_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise the error of arguments that ``forward`` does not have, if there are any."""
+        try:
+            refuse_call(self.forward, f"{type(self).__name__}.forward", args, kwargs)
+        except Error as error:
+            self._locate(error)
+            raise error from None
 
     def _locate(self, error: Error) -> None:
         """Note in ``error`` that it passed through this module, and by which path to the failing one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import number
 from tinygrad_lite.functions.elementwise import square
@@ -13,6 +14,7 @@ from tinygrad_lite.functions.reductions import sum
 __all__ = ["l2_penalty"]
 
 
+@checked_keywords
 def l2_penalty(parameters: Iterable[Tensor], strength: float) -> Tensor:
     """lambda/2 ||p||^2: half ``strength`` times the squared norm of all parameters, weights and biases alike.
 

@@ -2,7 +2,8 @@
 
 A file is the length of its header (8 bytes, little-endian), the header (JSON: dtype, shape and place of each
 tensor by name, and ``__metadata__``), and the elements in C order, little-endian, without holes. Nothing in
-it can run code. A file that breaks the format anywhere is refused before any tensor is allocated.
+it can run code. A file that breaks the format anywhere is refused before any tensor is allocated. What is more
+than tensors by name, ``saving.py`` puts into the metadata.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DataError, DataNotFoundError, DTypeError, fail
-from tinygrad_lite.nn.module import Module
 
-__all__ = ["save", "load", "save_file", "load_file", "load_metadata"]
+__all__ = ["save_file", "load_file", "load_metadata"]
 
 PathLike = str | os.PathLike[str]
 
@@ -65,25 +66,7 @@ class _Entry(NamedTuple):
 # --- writing ------------------------------------------------------------------------------------------
 
 
-def save(obj: Module | Mapping[str, Any], path: PathLike, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a module's ``state_dict()``, or a dictionary of tensors, to a safetensors file.
-
-    Args:
-        obj: a module, or tensors by name.
-        path: the file; it appears complete or not at all.
-        metadata: strings by name that go with it.
-
-    >>> import tempfile
-    >>> from tinygrad_lite import nn
-    >>> model = nn.Linear(3, 2)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(model, folder + "/linear.safetensors")
-    ...     model.load_state_dict(load(folder + "/linear.safetensors"))
-    IncompatibleKeys(missing_keys=[], unexpected_keys=[])
-    """
-    save_file(obj.state_dict() if isinstance(obj, Module) else obj, path, metadata)
-
-
+@checked_keywords
 def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors by name to a safetensors file, which any reader of the format understands.
 
@@ -115,7 +98,7 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
         end += arrays[name].nbytes
     header: dict[str, Any] = {}
     if metadata is not None:
-        header["__metadata__"] = _checked_metadata(metadata)
+        header["__metadata__"] = checked_metadata(metadata)
     for name, array in arrays.items():
         header[name] = {
             "dtype": _NAMES[array.dtype],
@@ -124,6 +107,9 @@ def save_file(tensors: Mapping[str, Any], path: PathLike, metadata: Mapping[str,
         }
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
+    if len(text) > _MAX_HEADER:
+        need = f"needs a header of at most {_MAX_HEADER} bytes, but names, shapes and plain values take {len(text)}"
+        fail(ArgumentError, "save_file", need, {}, "make tensors of long lists of numbers")
     target = _target(path)
     # Not the target's name with something added: that could be longer than names may be.
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(4)}.tmp")
@@ -192,7 +178,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if name == "__metadata__":
             fail(ArgumentError, "save_file", "cannot name a tensor '__metadata__'", {}, "pass metadata= instead")
         if not isinstance(value, (Tensor, np.ndarray)):
-            hint = "Tensor(value) makes one of a number; texts go into metadata"
+            hint = "save(...) takes plain values as well, in dictionaries and lists"
             fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value}, hint)
         array = np.asarray(value._data if isinstance(value, Tensor) else value)
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -202,7 +188,9 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     return arrays
 
 
-def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(metadata, Mapping):
+        fail(DTypeError, "save_file", "needs a dictionary of strings as metadata", {"metadata": metadata})
     for key, value in metadata.items():
         _check_text("metadata", key)
         _check_text("metadata", value)
@@ -224,11 +212,7 @@ def _is_text(text: str) -> bool:
 # --- reading ------------------------------------------------------------------------------------------
 
 
-def load(path: PathLike) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name, for ``load_state_dict``. The same as ``load_file``."""
-    return load_file(path)
-
-
+@checked_keywords
 def load_file(path: PathLike) -> dict[str, Tensor]:
     """The tensors of a safetensors file by name, in the order of its header.
 
@@ -241,22 +225,28 @@ def load_file(path: PathLike) -> dict[str, Tensor]:
 
     ``save_file`` shows an example.
     """
-    with _opened("load_file", path) as file:
-        entries, _, start = _read_header("load_file", path, file)
+    return read_file("load_file", path)[0]
+
+
+def read_file(operation: str, path: PathLike) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of a file; ``operation`` is who asks."""
+    with _opened(operation, path) as file:
+        entries, metadata, start = _read_header(operation, path, file)
         tensors = {}
         for entry in entries:
             array = np.empty(entry.shape, entry.dtype)
             file.seek(start + entry.begin)
             if file.readinto(array.reshape(-1).view(np.uint8).data) != entry.end - entry.begin:
-                _refuse("load_file", path, f"it ends within {entry.name!r}")
+                refuse_file(operation, path, f"it ends within {entry.name!r}")
             if entry.dtype == dtypes.bool_ and (array.view(np.uint8) > 1).any():
-                _refuse("load_file", path, f"{entry.name!r} holds bools other than 0 and 1")
+                refuse_file(operation, path, f"{entry.name!r} holds bools other than 0 and 1")
             if sys.byteorder == "big":
                 array.byteswap(inplace=True)
             tensors[entry.name] = make_tensor(array)
-        return tensors
+        return tensors, metadata
 
 
+@checked_keywords
 def load_metadata(path: PathLike) -> dict[str, str]:
     """The strings that were saved with the tensors of a safetensors file; the tensors are not read.
 
@@ -283,7 +273,7 @@ def _opened(operation: str, path: PathLike) -> io.BufferedReader:
         fail(DTypeError, operation, "needs the path of a file", {"path": path}, hint)
 
 
-def _refuse(operation: str, path: PathLike, reason: str, hint: str = "") -> NoReturn:
+def refuse_file(operation: str, path: PathLike, reason: str, hint: str = "") -> NoReturn:
     need = f"needs a valid safetensors file, but {reason}"
     hint = hint or "was it written by save, and copied whole? Other formats, such as PyTorch's .pt, are not read"
     fail(DataError, operation, need, {"path": os.fspath(path)}, hint)
@@ -312,11 +302,11 @@ def _read_header(operation: str, path: PathLike, file: io.BufferedReader) -> tup
         foreign = [f"{name!r} in {place['dtype']}" for name, place in header.items() if _is_foreign(place)]
         if foreign:
             hint = "convert these tensors to F32 where the file was written"
-            _refuse(operation, path, f"it holds {foreign[0]}, a type that NumPy lacks", hint)
+            refuse_file(operation, path, f"it holds {foreign[0]}, a type that NumPy lacks", hint)
         entries = [_entry(name, place) for name, place in header.items()]
         _check_places(entries, size - 8 - length)
     except _Damaged as damage:
-        _refuse(operation, path, str(damage))
+        refuse_file(operation, path, str(damage))
     return entries, metadata, 8 + length
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import HookHandle, Tensor, no_grad
-from tinygrad_lite.functions.arguments import shape_tuple
+from tinygrad_lite.functions.arguments import checked_keywords, shape_tuple
 from tinygrad_lite.functions.creation import zeros
 from tinygrad_lite.functions.random import get_rng_state, set_rng_state
 from tinygrad_lite.nn.module import Module
@@ -16,6 +16,7 @@ from tinygrad_lite.nn.module import Module
 __all__ = ["summary"]
 
 
+@checked_keywords
 def summary(model: Module, input_shape: Sequence[int], dtype: dtypes.DTypeLike = None) -> str:
     """What the layers of ``model`` make of an input, as a table.
 

@@ -16,6 +16,7 @@ from tinygrad_lite.autograd.arena import Span, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, make_tensor
 from tinygrad_lite.autograd.leaves import claim_buffer
 from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
 from tinygrad_lite.optim.settings import NON_NEGATIVE, Limit, checked, listed
 
@@ -28,6 +29,7 @@ NORM = Limit(
 LENGTH = Limit("a number >= 0, or inf", lambda v: NORM.convert(v) or NON_NEGATIVE.convert(v))
 
 
+@checked_keywords
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -77,6 +79,7 @@ def clip_grad_norm_(
     return _as_tensor(norm, [grad._data for grad in grads])
 
 
+@checked_keywords
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limit every element of every gradient, in place, to the range from ``-clip_value`` to ``clip_value``.
 
@@ -103,6 +106,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     _change(pieces, others, lambda g, out: np.minimum(np.maximum(g, -bound, out=out), bound, out=out))
 
 
+@checked_keywords
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:

@@ -71,9 +71,7 @@ class LRScheduler(CheckedConstructor):
             group.setdefault("initial_lr", group["lr"])
         self.base_lrs: list[float] = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = 0
-        first = self.factor(0)
-        rates = [self.floor + (group["lr"] - self.floor) * first for group in optimizer.param_groups]
-        self._set([group["lr"] for group in optimizer.param_groups] if first == 1 else rates)
+        self._set(self._first_rates())
 
     def factor(self, epoch: int) -> float:
         """What the first learning rate (above the floor) is multiplied by in ``epoch``."""
@@ -138,6 +136,11 @@ class LRScheduler(CheckedConstructor):
                 need = f"needs at most {groups} rates as {name!r}, but the dictionary has {len(value)}"
                 fail(StateError, operation, need)
         return state
+
+    def _first_rates(self) -> list[float]:
+        """The rates of epoch 0, made of those that the groups have now."""
+        first, rates = self.factor(0), [group["lr"] for group in self.optimizer.param_groups]
+        return rates if first == 1 else [self.floor + (rate - self.floor) * first for rate in rates]
 
     def _bases(self) -> list[float]:
         """The first rates; groups that were added since join with the rate that they have now."""

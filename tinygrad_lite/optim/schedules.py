@@ -17,9 +17,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tinygrad_lite.dialects import refusing
 from tinygrad_lite.errors import ArgumentError, StateError, fail
+from tinygrad_lite.optim.lambdas import LambdaLR
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.plateau import ReduceLROnPlateau
 from tinygrad_lite.optim.scheduler import LRScheduler, assign, check_optimizer, whole
@@ -28,6 +30,8 @@ from tinygrad_lite.optim.settings import NON_NEGATIVE, POSITIVE_SHARE, SHARE, Li
 __all__ = [
     "LRScheduler",
     "StepLR",
+    "ExponentialLR",
+    "LambdaLR",
     "ConstantLR",
     "LinearLR",
     "CosineAnnealingLR",
@@ -64,6 +68,35 @@ class StepLR(LRScheduler):
         return float(self.gamma ** (epoch // self.step_size))
 
     step_size: int
+    gamma: float
+
+
+class ExponentialLR(LRScheduler):
+    """Multiply the learning rate by ``gamma`` every epoch.
+
+    Args:
+        optimizer: whose learning rates to change.
+        gamma: the factor.
+
+    Raises:
+        ArgumentError, DTypeError: an argument is out of range or of the wrong kind.
+
+    >>> import tinygrad_lite as tgl
+    >>> from tinygrad_lite.optim import SGD
+    >>> schedule = ExponentialLR(SGD([tgl.Tensor(1.0, requires_grad=True)], lr=1.0), gamma=0.5)
+    >>> [(schedule.get_last_lr()[0], schedule.step())[0] for _ in range(4)]
+    [1.0, 0.5, 0.25, 0.125]
+    """
+
+    limits: ClassVar[Mapping[str, Limit]] = {"gamma": NON_NEGATIVE}
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        assign(self, gamma=gamma)
+        super().__init__(optimizer)
+
+    def factor(self, epoch: int) -> float:
+        return float(self.gamma**epoch)
+
     gamma: float
 
 
@@ -275,3 +308,7 @@ class SequentialLR(LRScheduler):
         self.last_epoch = 0
         self._schedulers[0]._restart()
         self._last_lr = self._schedulers[0].get_last_lr()
+
+
+if not TYPE_CHECKING:  # mypy knows every name
+    __getattr__ = refusing("tinygrad_lite.optim.lr_scheduler")

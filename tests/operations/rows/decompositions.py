@@ -207,9 +207,9 @@ operation(
             sample(real(2, 3), 0.9 * real(2, 3) + 0.03, p=1),
             sample(real(1, 1), real(1, 1)),
         ),
-        *(sample(real(2, 2, 2), real(3, 2), p=2.7), sample(real(0, 2), real(3, 2))),
+        *(sample(real(2, 2, 2), real(3, 2), p=2.7), sample(real(0, 2), real(3, 2)), sample(real(3, 2), real(0, 2))),
     ],
-    covers=("vector_norm", "subtract"),
+    covers=("cdist", "subtract"),
     length=None,
     condition=64,
 )

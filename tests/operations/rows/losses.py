@@ -62,6 +62,22 @@ operation(
 )
 
 
+def _smooth_l1(d: Any, beta: float) -> Any:
+    return _huber(d, beta) / beta if beta else np.abs(d)
+
+
+operation(
+    "smooth_l1_loss",
+    tgl.smooth_l1_loss,
+    lambda x, y, reduction="mean", beta=1.0: _reduce(_smooth_l1(x - y, beta), reduction),
+    _peer("smooth_l1_loss"),
+    [*_pairs(), *_pairs(beta=0.4), sample(real(2, 3), real(2, 3), beta=0)],
+    covers=("hardtanh",),
+    length=None,
+    condition=8,
+)
+
+
 def _probabilities(*shape: int) -> np.ndarray:
     return real(*shape, low=0.05, high=0.95)
 
@@ -92,6 +108,65 @@ operation(
     ],
     covers=("softplus",),
     differentiable=(0, 1),
+    length=None,
+    condition=8,
+)
+
+
+def _likely(*shape: int) -> np.ndarray:
+    """Probabilities away from 0 and 1, where the logarithm bends strongly."""
+    return real(*shape, low=0.2, high=0.8)
+
+
+def _binary(p: Any, t: Any, weight: Any = 1.0, reduction: str = "mean") -> Any:
+    return _reduce(-(t * np.log(p) + (1 - t) * np.log1p(-p)) * weight, reduction)
+
+
+def _torch_binary(t: Any, p: Any, target: Any, weight: Any = 1.0, reduction: str = "mean") -> Any:
+    # Not PyTorch's own, whose second derivative adds 1e-12 to what it divides by; tests/nn compares with that one.
+    losses = -(target * t.log(p) + (1 - target) * t.log1p(-p)) * weight
+    return _reduce(losses, reduction)
+
+
+operation(
+    "binary_cross_entropy",
+    tgl.binary_cross_entropy,
+    _binary,
+    _torch_binary,
+    [
+        *(sample(_likely(2, 3), _probabilities(2, 3), reduction=r) for r in ("mean", "sum", "none")),
+        sample(_likely(2, 3), _probabilities(2, 3), positive(3)),
+        *(sample(_likely(), _probabilities()), sample(real(0), real(0), reduction="sum")),
+    ],
+    differentiable=(0, 1),
+    length=None,
+    condition=8,
+)
+
+
+def _divergence(x: Any, t: Any, reduction: str = "mean", log_target: bool = False) -> Any:
+    losses = np.exp(t) * (t - x) if log_target else t * (np.log(t) - x)
+    return losses.sum() / len(x) if reduction == "batchmean" else _reduce(losses, reduction)
+
+
+def _torch_divergence(t: Any, x: Any, target: Any, reduction: str = "mean", **options: Any) -> Any:
+    if reduction == "mean":  # which PyTorch warns of
+        return t.nn.functional.kl_div(x, target, reduction="none", **options).mean()
+    return t.nn.functional.kl_div(x, target, reduction=reduction, **options)
+
+
+operation(
+    "kl_div",
+    tgl.kl_div,
+    _divergence,
+    _torch_divergence,
+    [
+        *(sample(real(2, 3), _probabilities(2, 3), reduction=r) for r in ("mean", "sum", "none", "batchmean")),
+        *(sample(real(2, 3), real(2, 3), reduction=r, log_target=True) for r in ("mean", "batchmean")),
+        sample(real(3), _probabilities(3), reduction="batchmean"),
+        *(sample(real(), _probabilities()), sample(real(2, 0), real(2, 0), reduction="sum")),
+    ],
+    covers=("multiply",),
     length=None,
     condition=8,
 )

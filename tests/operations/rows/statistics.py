@@ -100,6 +100,64 @@ for _name, _integers in (("nansum", "int64"), ("nanmean", "float32")):
     )
 
 
+def _torch_extremum(name: str) -> Any:
+    worst = -np.inf if name == "nanmax" else np.inf
+
+    def call(t: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        lines, shape = _flat(x, axis, keepdims)
+        return getattr(lines.where(~lines.isnan(), t.tensor(worst, dtype=x.dtype)), f"a{name[3:]}")(-1).reshape(shape)
+
+    return call
+
+
+for _name in ("nanmax", "nanmin"):
+    operation(
+        _name,
+        getattr(tgl, _name),
+        getattr(np, _name),
+        _torch_extremum(_name),
+        [*_samples(), *_HOLES],
+        integers="same",
+        differences=False,
+    )
+
+
+def _nan_spread(name: str) -> Any:
+    def call(x: Any, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+        return getattr(np, name)(x, axis, ddof=correction, keepdims=keepdims)
+
+    return call
+
+
+def _torch_spread(name: str) -> Any:
+    def call(t: Any, x: Any, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Any:
+        lines, shape = _flat(x, axis, keepdims)
+        holes = lines.isnan()
+        centred = (lines - lines.nanmean(-1, keepdim=True)).where(~holes, t.zeros((), dtype=x.dtype))
+        variance = (centred**2).sum(-1) / ((~holes).sum(-1) - correction)
+        if name == "nanstd":  # whose slope at 0 is 0, as that of std
+            variance = t.where(variance == 0, 1.0, variance).sqrt() * (variance != 0)
+        return variance.reshape(shape)
+
+    return call
+
+
+_SPREAD = [sample(real(*shape), axis=axis, **more) for shape, axis in _AXES[2:] for more in ({}, {"keepdims": True})]
+for _name in ("nanvar", "nanstd"):
+    operation(
+        _name,
+        getattr(tgl, _name),
+        _nan_spread(_name),
+        _torch_spread(_name),
+        [*_SPREAD, sample(real(2, 3), correction=1), sample(real(1)), sample(real(0, 3), axis=1)],
+        covers=("sum", "where"),
+        length=None,
+        condition=8,
+        integers="float32",
+        differences=False,
+    )
+
+
 def _average(x: Any, w: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     return np.average(x, axis, w, keepdims=keepdims)
 

@@ -67,8 +67,7 @@ POW = row("pow", "x1 x2", x1=diagonal(_pow_base), x2=diagonal(_pow_exponent))
 POWER = row(
     "power",
     "x | exponent",
-    lambda xp, x, exponent: x**exponent,
-    x=diagonal(lambda xp, g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else xp.zeros_like(g)),
+    x=diagonal(lambda xp, g, x, exponent: g * (exponent * xp.power(x, exponent - 1)) if exponent else xp.zeros_like(g)),
 )
 
 # --- exponentials and powers ------------------------------------------------------------------------

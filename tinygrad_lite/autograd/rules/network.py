@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.autograd.rows import Joint, Rule, row
+from tinygrad_lite.autograd.rows import Joint, Rule, diagonal, row
 
 # --- softmax ----------------------------------------------------------------------------------------
 
@@ -77,6 +77,33 @@ SOFTMAX_CROSS_ENTROPY = row(
             xp, xp.sum(dx * _off_target(xp, logits, target), (1,), False), reduction
         ),
     ),
+)
+
+# --- binary cross-entropy -------------------------------------------------------------------------------
+
+# PyTorch's bounds. A certain and wrong prediction costs 100 instead of infinity, and the slope (p - t) / (p (1 - p))
+# does not divide by less than 1e-12, rounded to float32 there.
+_LEAST_LOG = -100.0
+_LEAST_VARIANCE = 9.999999960041972e-13
+
+
+def _bounded_log(xp, log, zero, x, one):
+    """max(log(x), -100); ``zero`` says where x has no logarithm, and ``one`` is a number that has."""
+    return xp.where(zero, _LEAST_LOG, xp.maximum(log(xp.where(zero, one, x)), _LEAST_LOG))
+
+
+def _binary_cross_entropy(xp, p, target):
+    right = _bounded_log(xp, xp.log, p == 0, p, 1.0)
+    wrong = _bounded_log(xp, xp.log1p, p == 1, -p, 0.0)
+    return (target - 1) * wrong - target * right
+
+
+BINARY_CROSS_ENTROPY = row(
+    "binary_cross_entropy",
+    "p target",
+    _binary_cross_entropy,
+    p=diagonal(lambda xp, g, p, target: g * ((p - target) / xp.maximum(p * (1 - p), _LEAST_VARIANCE))),
+    target=diagonal(lambda xp, g, p: g * (xp.log1p(-p) - xp.log(p))),
 )
 
 # --- linear -----------------------------------------------------------------------------------------

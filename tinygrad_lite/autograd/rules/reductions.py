@@ -68,6 +68,9 @@ def _extremum_jvp(xp, dx, x, ans, axis, keepdims):
 
 MAX = row("max", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
 MIN = row("min", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
+# No NaN equals the result, so these need no other rule.
+NANMAX = row("nanmax", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
+NANMIN = row("nanmin", "x | axis keepdims", x=Rule(_extremum_vjp, _extremum_jvp))
 
 # --- moments ------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_lite.autograd import engine, forward_mode, record
 from tinygrad_lite.autograd.engine import Place, Value
-from tinygrad_lite.autograd.graph import Hooks, Leaf, Node, set_grad_enabled
+from tinygrad_lite.autograd.graph import Hooks, Leaf, Node, recording
 from tinygrad_lite.autograd.rows import Plan, Row, World
 from tinygrad_lite.autograd.tools import anomaly_text as text
 from tinygrad_lite.autograd.tools.holdings import saved_arrays
@@ -250,7 +250,7 @@ class _CheckedPass(engine._BackwardPass):
         """All leaves or none: gradients are handed over when every rule has passed."""
         super().run()
         final, self.final = self.final, None
-        with set_grad_enabled(self.create_graph), np.errstate(all="ignore"):
+        with recording(self.create_graph), np.errstate(all="ignore"):
             for leaf in final or ():
                 self.finish(leaf)
         return [self.captured.get(place) for place in self.inputs or ()]

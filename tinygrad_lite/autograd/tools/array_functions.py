@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.autograd.graph import Tensor, make_tensor, set_grad_enabled
+from tinygrad_lite.autograd.graph import Tensor, make_tensor, recording
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.errors import DTypeError, MissingAttributeError, fail
 
@@ -37,7 +37,7 @@ class ArrayFunctions:
         def on_arrays(*args: Any, **kwargs: Any) -> Any:
             given = [_as_tensor(name, x) for x in args]
             named = {key: _as_tensor(name, x) for key, x in kwargs.items()}
-            with set_grad_enabled(False):
+            with recording(False):
                 return _as_array(function(*given, **named))
 
         setattr(self, name, on_arrays)  # found at once from now on

@@ -20,6 +20,7 @@ from tinygrad_lite.autograd.engine import Place
 from tinygrad_lite.autograd.graph import Leaf, Node, Projection, Tensor, enable_grad, make_tensor, mode, sequence
 from tinygrad_lite.autograd.rows import Joint, Row, namespaces
 from tinygrad_lite.autograd.tools.subgraph import Piece, recorded_since
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, GradientError, fail
 
 __all__ = ["checkpoint", "checkpoint_sequential"]
@@ -77,6 +78,7 @@ def checkpoint(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     return result
 
 
+@checked_keywords
 def checkpoint_sequential(functions: Any, segments: int, x: Any) -> Any:
     """Apply functions one after another in ``segments`` checkpoints of about equal length.
 

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_lite.autograd.graph import Tensor, is_grad_enabled
 from tinygrad_lite.autograd.tools.differences import Function, Line, Misfit, differences, dot, flat, normal
 from tinygrad_lite.autograd.transforms import vjp
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
 
 #: Larger Jacobians are not formed to localise a bug.
@@ -68,6 +69,7 @@ class Report:
         return _WITHIN if wrong is None else wrong
 
 
+@checked_keywords
 def gradcheck(
     func: Callable[..., Any],
     inputs: Any,

@@ -16,6 +16,7 @@ from tinygrad_lite.autograd.graph import Array, Leaf, Node, Tensor
 from tinygrad_lite.autograd.leaves import leaf_of
 from tinygrad_lite.autograd.tools.anomaly import trace_of
 from tinygrad_lite.autograd.tools.holdings import buffer_of, held_arrays, size_in_bytes
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import DTypeError, fail
 
 __all__ = ["memory_report"]
@@ -92,6 +93,7 @@ class MemoryReport:
     __repr__ = __str__
 
 
+@checked_keywords
 def memory_report(
     outputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor] = (),
     *,
@@ -178,7 +180,10 @@ def _named(outputs: Any) -> dict[str, Tensor]:
         named = {f"outputs[{i}]": y for i, y in enumerate(outputs)}
     for name, tensor in named.items():
         if not isinstance(tensor, Tensor):
-            fail(DTypeError, "memory_report", "needs tensors as outputs", {name: tensor})
+            hint = ""
+            if hasattr(tensor, "parameters"):
+                hint = "pass what was computed, such as the loss, and the module by its name: model=..."
+            fail(DTypeError, "memory_report", "needs tensors as outputs", {name: tensor}, hint)
     return named
 
 

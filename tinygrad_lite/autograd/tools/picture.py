@@ -17,6 +17,7 @@ from tinygrad_lite.autograd import engine
 from tinygrad_lite.autograd.graph import FREED, Array, Leaf, Node, Tensor, make_tensor
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.tools.holdings import buffer_of, held_arrays, saved_arrays, size_in_bytes
+from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DependencyError, DTypeError, GradientError, fail
 
 __all__ = ["draw_graph"]
@@ -81,6 +82,7 @@ class Picture:
         return self.svg() if shutil.which("dot") else None
 
 
+@checked_keywords
 def draw_graph(
     outputs: Tensor | Sequence[Tensor],
     *,

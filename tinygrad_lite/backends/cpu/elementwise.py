@@ -21,6 +21,20 @@ exp, exp2, log, log1p, log2, log10 = np.exp, np.exp2, np.log, np.log1p, np.log2,
 logaddexp, logaddexp2 = np.logaddexp, np.logaddexp2
 
 
+def power(x: Array, exponent: float) -> Array:
+    """np.power, but for whole exponents of the sizes: among numbers of both signs it is 30 times as slow."""
+    if exponent == 2:
+        return np.square(x)
+    if exponent == 3:
+        return x * x * x
+    if exponent in (-1, 0, 1) or not (type(exponent) is int or exponent.is_integer()):
+        return x**exponent
+    size = np.absolute(x)
+    out = size if type(size) is np.ndarray else None
+    size = np.power(size, exponent, out=out)
+    return np.copysign(size, x, out=out) if exponent % 2 else size
+
+
 def floor_divide(x1: Any, x2: Any) -> Array:
     """np.floor_divide, but where an operand is infinite the floor of x1 / x2, as the standard asks."""
     if type(x1) is np.ndarray and x1.dtype.kind in "biu":  # the time of isinf would be that of the division

@@ -16,6 +16,8 @@ _add: Callable[..., Array] = np.add.reduce
 _multiply: Callable[..., Array] = np.multiply.reduce
 _maximum: Callable[..., Array] = np.maximum.reduce
 _minimum: Callable[..., Array] = np.minimum.reduce
+_fmax: Callable[..., Array] = np.fmax.reduce
+_fmin: Callable[..., Array] = np.fmin.reduce
 _or: Callable[..., Array] = np.logical_or.reduce
 _and: Callable[..., Array] = np.logical_and.reduce
 
@@ -71,6 +73,14 @@ def max(x: Array, axis: Axes, keepdims: bool) -> Array:
 
 def min(x: Array, axis: Axes, keepdims: bool) -> Array:
     return _minimum(x, axis, None, None, keepdims)
+
+
+def nanmax(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return _fmax(x, axis, None, None, keepdims)
+
+
+def nanmin(x: Array, axis: Axes, keepdims: bool) -> Array:
+    return _fmin(x, axis, None, None, keepdims)
 
 
 def argmax(x: Array, axis: int | None, keepdims: bool) -> Array:

@@ -95,14 +95,33 @@ def unique_all(x: Array, axis: int | None) -> tuple[Array, Array, Array, Array]:
         values, indices, inverse, counts = np.unique(x, True, True, True, axis, equal_nan=False)
         return values, indices, inverse.reshape(-1), counts  # whose shape is another in NumPy 2.0
     flat = x.ravel()
-    order = argsort(flat, 0, False, True)
+    if not flat.size:
+        none = np.empty(0, np.int64)
+        return flat, none, none.reshape(x.shape), none
+    order = argsort(flat, 0, False, False)  # any order of equal elements: for eight bytes five times as fast
     ordered = flat[order]
-    is_first = np.ones(flat.size, np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    if x.dtype.kind == "f":
+        order[np.searchsorted(ordered, np.nan) :].sort()  # each NaN is the first of its own value
+    is_first = _differ(ordered)
     starts = np.flatnonzero(is_first)
     inverse = np.empty(flat.size, np.int64)
     inverse[order] = np.cumsum(is_first) - 1
-    return ordered[starts], order[starts], inverse.reshape(x.shape), np.diff(starts, append=flat.size)
+    first = np.minimum.reduceat(order, starts)
+    return flat[first], first, inverse.reshape(x.shape), np.diff(starts, append=flat.size)
+
+
+def unique_counts(x: Array) -> tuple[Array, Array]:
+    """No element has to be found again, so that plain sorting will do, which is ten times as fast."""
+    ordered = np.sort(x, None)
+    starts = np.flatnonzero(_differ(ordered))
+    return ordered[starts], np.diff(starts, append=ordered.size)
+
+
+def _differ(ordered: Array) -> Array:
+    """Where a sorted array has another value than before; NaN differs from NaN."""
+    found = np.ones(ordered.size, np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
+    return found
 
 
 def bincount(x: Array, weights: Array | None, minlength: int) -> Array:
