@@ -180,18 +180,18 @@ def _gelu_tanh_parts(xp, x):
     """x up to where the tanh is 1 in every precision, so that no power overflows; its square; and the tanh."""
     bounded = xp.clip(x, -20.0, 20.0)
     square = bounded * bounded
-    return bounded, square, xp.tanh(_SLOPE * (bounded * (1 + _CUBIC * square)))
+    return bounded, square, xp.tanh(bounded * (_SLOPE + (_SLOPE * _CUBIC) * square))
 
 
 def _gelu_tanh(xp, x):
     # Without names for the parts NumPy works in place, which is twice as fast.
     bounded = xp.clip(x, -20.0, 20.0)
-    return x * (0.5 + 0.5 * xp.tanh(_SLOPE * (bounded * (1 + _CUBIC * (bounded * bounded)))))
+    return x * (0.5 + 0.5 * xp.tanh(bounded * (_SLOPE + (_SLOPE * _CUBIC) * (bounded * bounded))))
 
 
 def _gelu_tanh_rule(xp, g, x):
     bounded, square, t = _gelu_tanh_parts(xp, x)
-    through_tanh = (0.5 * _SLOPE) * (bounded * (1 + (3 * _CUBIC) * square)) * (1 - t * t)
+    through_tanh = bounded * (0.5 * _SLOPE + (1.5 * _SLOPE * _CUBIC) * square) * (1 - t * t)
     return g * (0.5 + 0.5 * t + through_tanh)
 
 
