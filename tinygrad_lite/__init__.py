@@ -92,6 +92,7 @@ _namespaces[Tensor] = _tensors
 
 if _TYPE_CHECKING:
     from tinygrad_lite import data as data
+    from tinygrad_lite import fft as fft
     from tinygrad_lite import nn as nn
     from tinygrad_lite import optim as optim
     from tinygrad_lite.autograd.tools.anomaly import detect_anomaly as detect_anomaly
@@ -115,6 +116,7 @@ _LATER = {
     "data": ("tinygrad_lite.data", ""),
     "detect_anomaly": ("tinygrad_lite.autograd.tools.anomaly", "detect_anomaly"),
     "draw_graph": ("tinygrad_lite.autograd.tools.picture", "draw_graph"),
+    "fft": ("tinygrad_lite.fft", ""),
     "gradcheck": ("tinygrad_lite.autograd.tools.gradcheck", "gradcheck"),
     "load": ("tinygrad_lite.nn.saving", "load"),
     "memory_report": ("tinygrad_lite.autograd.tools.memory", "memory_report"),

@@ -283,8 +283,12 @@ _INSTEAD = {
 
 #: Where else a name of a module is looked for; "" is the package itself.
 _ELSEWHERE = {
-    "tinygrad_lite": ("linalg", "random", "nn", "optim", "data", "nn.functional", "nn.init", "optim.lr_scheduler"),
+    "tinygrad_lite": (
+        *("linalg", "fft", "random", "nn", "optim", "data"),
+        *("nn.functional", "nn.init", "optim.lr_scheduler"),
+    ),
     "tinygrad_lite.data": ("",),
+    "tinygrad_lite.fft": ("",),
     "tinygrad_lite.linalg": ("",),
     "tinygrad_lite.nn": ("nn.functional", "optim", "nn.init", "data", ""),
     "tinygrad_lite.nn.functional": ("", "linalg", "random", "nn"),
@@ -307,7 +311,7 @@ _WITHOUT_GRADIENT = frozenset(["linspace", "logspace", "save"])
 
 #: the modules that users name
 _MODULES = frozenset(
-    ["data", "dtypes", "errors", "functional", "init", "linalg", "lr_scheduler", "nn", "optim", "random"]
+    ["data", "dtypes", "errors", "fft", "functional", "init", "linalg", "lr_scheduler", "nn", "optim", "random"]
 )
 
 #: From how alike on a name is taken for a misspelt one: one letter of six is wrong, or two have changed places.

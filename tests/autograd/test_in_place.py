@@ -298,3 +298,10 @@ def test_a_kept_gradient_is_that_of_the_latest_value():
     (y * y).sum().backward()
     assert y.grad.tolist() == [10.0, 24.0]
     assert x.grad.tolist() == [0.0, 144.0]
+
+
+@pytest.mark.parametrize(("dtype", "number"), [("float64", 0.1), ("complex128", 0.1), ("complex128", 0.1 + 0.7j)])
+def test_a_number_is_written_with_all_its_digits(dtype, number):
+    x = tgl.zeros(2, dtype=dtype)
+    x[0] = number
+    assert x.tolist() == [number, 0]

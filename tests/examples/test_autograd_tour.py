@@ -69,6 +69,7 @@ def test_derivatives_of_the_sine_repeat_after_four(tour: str) -> None:
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     output, _ = run_example("autograd_tour.py", "--plot", tmp_path / "rosenbrock.png")
     assert output.endswith(f"\npicture: {tmp_path}/rosenbrock.png\n")
     assert (tmp_path / "rosenbrock.png").read_bytes().startswith(b"\x89PNG")

@@ -44,6 +44,7 @@ def test_bad_settings_are_refused_in_words(arguments: list[str], message: str) -
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
     output, _ = run_example("fit_pendulum.py", "--iterations", 10, "--plot", tmp_path / "fit.png")
     assert output.endswith(f"\npicture: {tmp_path}/fit.png\n")
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")

@@ -178,14 +178,31 @@ trace x | offset dtype
 vecdot x1 x2 | axis
 vector_norm x | axis keepdims ord
 """
-LINES = [("", line) for line in MAIN.split("\n") if line] + [("linalg.", line) for line in LINALG.split("\n") if line]
+FFT = """
+fft x | n axis norm
+ifft x | n axis norm
+fftn x | s axes norm
+ifftn x | s axes norm
+rfft x | n axis norm
+irfft x | n axis norm
+rfftn x | s axes norm
+irfftn x | s axes norm
+hfft x | n axis norm
+ihfft x | n axis norm
+fftfreq n | d dtype device
+rfftfreq n | d dtype device
+fftshift x | axes
+ifftshift x | axes
+"""
+CHAPTERS = {"": MAIN, "linalg": LINALG, "fft": FFT}
+LINES = [(owner and f"{owner}.", line) for owner, lines in CHAPTERS.items() for line in lines.split("\n") if line]
 
 
 @pytest.mark.parametrize(("owner", "line"), LINES, ids=[owner + line.split()[0] for owner, line in LINES])
 def test_a_function_of_the_standard_is_here_with_its_parameters(owner, line):
     head, _, keywords = line.partition("|")
     name, *operands = head.split()
-    function = getattr(tgl.linalg if owner else tgl, name)
+    function = getattr(getattr(tgl, owner.rstrip(".")) if owner else tgl, name)
     parameters = list(inspect.signature(function).parameters.values())
     positional = [p for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY]
     if operands and operands[0].startswith("*"):

@@ -12,6 +12,7 @@ from operations.rows import complex_numbers as complex_numbers
 from operations.rows import creation as creation
 from operations.rows import decompositions as decompositions
 from operations.rows import elementwise as elementwise
+from operations.rows import fourier as fourier
 from operations.rows import gathering as gathering
 from operations.rows import indexing as indexing
 from operations.rows import joining as joining

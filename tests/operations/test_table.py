@@ -23,7 +23,7 @@ PRIMITIVES = {"add_at", "add_along_axis", "cofactors", "overlap_add"}
 
 
 def _exported() -> set[str]:
-    """The public functions that compute on tensors or make them, of the package and of its ``linalg``."""
+    """The public functions that compute on tensors or make them, of the package, its ``linalg`` and its ``fft``."""
 
     def functions(module: Any) -> set[str]:
         public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
@@ -34,7 +34,8 @@ def _exported() -> set[str]:
         }
 
     top = functions(tgl)
-    return {*top, *(f"linalg.{name}" for name in functions(tgl.linalg) - top)} - NOT_ON_TENSORS
+    inside = {f"{name}.{one}" for name in ("linalg", "fft") for one in functions(getattr(tgl, name)) - top}
+    return {*top, *inside} - NOT_ON_TENSORS
 
 
 def _named(name: str) -> Any:

@@ -95,6 +95,12 @@ LINEAR_ALGEBRA = {
     "contract": "(arrays, inputs, output): the einsum; inputs and output are labels, one letter per axis",
     "solve_triangular": "(a, b, upper, transpose): y with op(triangle of a) y = b",
 }
+FOURIER = {
+    "fft": "(x, n, axis, norm): the transform along one axis, cut or filled with zeros to n points",
+    "ifft": "(x, n, axis, norm): its inverse",
+    "rfft": "(x, n, axis, norm): the first n // 2 + 1 coefficients of real numbers",
+    "irfft": "(x, n, axis, norm): its inverse, of n real numbers",
+}
 RANDOM = {
     "keep_mask": "(seed, counter, shape, keep): bool, each True with probability keep; Philox bits",
     "uniform": "(seed, counter, shape, dtype): numbers in [0, 1); Philox bits",
@@ -102,7 +108,7 @@ RANDOM = {
 
 NAMES = frozenset(
     [*ELEMENTWISE, *SPECIAL, *REDUCTIONS, *SCANS, *SORTING]
-    + [*MANIPULATION, *CREATION, *INDEXING, *LINEAR_ALGEBRA, *RANDOM]
+    + [*MANIPULATION, *CREATION, *INDEXING, *LINEAR_ALGEBRA, *FOURIER, *RANDOM]
 )
 
 #: What forwards use and rules do not: tensors need not offer these.
@@ -110,6 +116,7 @@ FORWARD_ONLY = frozenset(
     {
         **_standard("asarray zeros full empty arange var scatter_extremum nonzero unique_all unique_counts"),
         **_standard("eig eigvals"),
+        **FOURIER,
         **RANDOM,
     }
 )

@@ -38,11 +38,11 @@ def check_numbers(operation: str, need: str, values: Iterable[Any], hint: str = 
     numbers = values.tolist() if isinstance(values, np.ndarray) else list(values)
     if not set(map(type, numbers)) <= {int}:
         for i, number in enumerate(numbers):
+            if isinstance(number, bool | np.bool_):
+                errors.fail(errors.IndexingError, operation, f"{need} {number!r}", hint=hint)
             try:
                 numbers[i] = operator.index(number)
             except TypeError:
-                errors.fail(errors.IndexingError, operation, f"{need} {number!r}", hint=hint)
-            if isinstance(number, bool | np.bool_):
                 errors.fail(errors.IndexingError, operation, f"{need} {number!r}", hint=hint)
     return numbers
 

@@ -113,7 +113,8 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
 def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> Tensor:
     """``values`` in the dtype of ``x``, if that loses no more than digits; a number lies on the device of ``x``."""
     dtype = x._data.dtype
-    if type(values) in (float, int, bool) and not (type(values) is float and dtype.kind in "biu"):
+    kind = type(values)
+    if kind in (int, bool) or (kind is float and dtype.kind in "fc") or (kind is complex and dtype.kind == "c"):
         try:
             return make_tensor(namespaces[type(x._data)].full((), values, dtype))
         except OverflowError:

@@ -243,7 +243,7 @@ def lstsq(a: Any, b: Any, /) -> LstsqResult:
     if r._data.shape[-1]:
         # A dependent column leaves rounding errors on the diagonal: as a zero, the solver refuses it.
         size = abs(diagonal(r.detach()))
-        limit = multiply(largest(size, -1, True), tolerance("lstsq", a, None)._data)
+        limit = multiply(largest(size, -1, True), 8 * tolerance("lstsq", a, None)._data)
         r = where(expand_dims(less_equal(size, limit), -1), 0.0, r)
     need = "needs matrices of full rank; pinv(a) @ b takes others"
     y = decomposed(rules.SOLVE_TRIANGULAR, {"a": r, "b": right}, statics, need, "lstsq", shown)

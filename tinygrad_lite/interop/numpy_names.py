@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.functions import closeness, creation, manipulation, repeating
+from tinygrad_lite.functions import closeness, creation, fourier, manipulation, repeating
 from tinygrad_lite.functions import namespace as functions
 
 Call = Callable[[], Any]
@@ -49,7 +49,7 @@ _OTHER = {
 
 def _ours(name: str) -> Any:
     """The public function of that name."""
-    owner = next(module for module in (functions, creation, repeating, closeness) if hasattr(module, name))
+    owner = next(module for module in (functions, creation, repeating, closeness, fourier) if hasattr(module, name))
     return getattr(owner, name)
 
 
@@ -228,6 +228,11 @@ _LINALG = {
     "vecdot": ("vecdot", "x1 x2 / axis"),
     "vector_norm": ("vector_norm", "x / axis keepdims ord"),
 }
+_FFT = {
+    **{name: (name, "a / n axis norm -out") for name in ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft")},
+    **{name: (name, "a / s axes norm -out") for name in ("fftn", "ifftn", "rfftn", "irfftn")},
+    **{name: (name, "x / axes") for name in ("fftshift", "ifftshift")},
+}
 
 
 # What means something else where an argument is left out, or calls its operands by other rules.
@@ -365,6 +370,7 @@ def _pad_by_mode(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | 
 FUNCTIONS: dict[str, Counterpart] = {
     **{theirs: _parameters(_ours(ours), text) for theirs, (ours, text) in _TABLE.items()},
     **{f"linalg.{theirs}": _parameters(_ours(ours), text) for theirs, (ours, text) in _LINALG.items()},
+    **{f"fft.{theirs}": _parameters(_ours(ours), text) for theirs, (ours, text) in _FFT.items()},
     "append": _written_out(_append),
     "astype": _written_out(_astype),
     "atleast_1d": _written_out(functions.atleast_1d),

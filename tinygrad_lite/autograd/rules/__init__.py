@@ -3,6 +3,7 @@
 from tinygrad_lite.autograd.rules import activations as activations
 from tinygrad_lite.autograd.rules import decompositions as decompositions
 from tinygrad_lite.autograd.rules import elementwise as elementwise
+from tinygrad_lite.autograd.rules import fourier as fourier
 from tinygrad_lite.autograd.rules import indexing as indexing
 from tinygrad_lite.autograd.rules import manipulation as manipulation
 from tinygrad_lite.autograd.rules import network as network

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cpu.elementwise import *
+from tinygrad_lite.backends.cpu.fourier import *
 from tinygrad_lite.backends.cpu.gamma_function import *
 from tinygrad_lite.backends.cpu.indexing import *
 from tinygrad_lite.backends.cpu.linalg import *
