@@ -284,6 +284,8 @@ REFUSED = [
 
 @pytest.mark.parametrize("arguments, message", REFUSED, ids=[" ".join(arguments)[:50] for arguments, _ in REFUSED])
 def test_a_value_that_cannot_be_right_is_refused(arguments, message, tmp_path):
+    if "--save" in arguments and "--plot" in arguments:
+        pytest.importorskip("matplotlib")  # whose absence is refused first
     output, complaints = run(*arguments, status=2, cwd=tmp_path)
     assert output == ""
     assert complaints == f"usage: python examples/mnist_mlp.py [options]\nmnist_mlp.py: error: {message}\n"
@@ -349,6 +351,7 @@ def test_a_penalty_that_makes_the_training_diverge_is_named():
 
 def test_weights_that_the_last_step_spoiled_are_not_saved(tmp_path):
     """One step on all images: the loss before it is finite."""
+    pytest.importorskip("matplotlib")
     step = ["--data", "digits", "--epochs", "1", "--batch-size", "1437", "--optimizer", "sgd", "--lr", "1e38"]
     output, complaints = run(*step, "--save", "w", "--plot", "a.png", status=1, cwd=tmp_path)
     assert EPOCH.search(output)
@@ -384,6 +387,7 @@ def test_a_name_that_the_output_cannot_show_is_escaped(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs pipes and symbolic links")
 def test_results_only_replace_files(tmp_path):
+    pytest.importorskip("matplotlib")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "a")
