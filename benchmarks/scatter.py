@@ -8,6 +8,7 @@ PyTorch has the better of its two ways to read rows: ``embedding``, whose backwa
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +108,32 @@ def along(rng: np.random.Generator, shape: tuple[int, ...], places: tuple[int, .
     ]
 
 
+def floors(rng: np.random.Generator, size: int, count: int) -> list[Case]:
+    """NumPy's own loops that add single elements at places, against PyTorch's ``scatter_add``: what bounds ours."""
+    index = rng.integers(0, size, count)
+    source = rng.normal(size=count).astype(np.float32)
+    total, other, half = np.zeros(size, np.float32), np.zeros(size, np.float32), count // 2
+    short = index.astype(np.int32)
+    ti, tg, tt = torch.tensor(index), torch.tensor(source), torch.zeros(size)
+
+    def two_threads() -> None:
+        thread = threading.Thread(target=np.add.at, args=(other, index[half:], source[half:]))
+        thread.start()
+        np.add.at(total, index[:half], source[:half])
+        thread.join()
+
+    def theirs() -> object:
+        return torch.scatter_add(tt, 0, ti, tg)
+
+    return [
+        ("np.add.at", lambda: np.add.at(total, index, source), theirs),
+        ("np.add.at on two threads", two_threads, theirs),
+        ("np.add.at, places of four bytes", lambda: np.add.at(total, short, source), theirs),
+        ("np.bincount", lambda: np.bincount(index, source, size), theirs),
+        ("np.argsort of places of two bytes", lambda: np.argsort(index.astype(np.uint16), kind="stable"), theirs),
+    ]
+
+
 def strided(rng: np.random.Generator, size: int, count: int) -> list[Case]:
     """Reading rows, where the gradient comes back in other strides: of a sum, of a mean over rows, of a transpose."""
     index = rng.integers(0, size, count)
@@ -160,6 +187,8 @@ def main() -> None:
     heading(f"along an axis, {threads}", "ms")
     for shape, places, axis in ALONG:
         measured(along(rng, shape, places, axis), 1.0)
+    heading(f"NumPy's own loops, 1,000,000 into 1,000, {threads}", "ms")
+    measured(floors(rng, 1000, 1_000_000), None)
 
 
 if __name__ == "__main__":

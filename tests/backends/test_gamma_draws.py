@@ -10,26 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from backends.philox_reference import WORD, philox
 from numpy.typing import NDArray
 from refusals import refusal
 
 from tinygrad_lite.backends.cpu.gamma_draws import blocks_at, gamma
 from tinygrad_lite.backends.cpu.random import exponential, uniform
 from tinygrad_lite.errors import ArgumentError, DTypeError
-
-WORD = 2**64 - 1
-
-
-def philox(key: tuple[int, int], counter: tuple[int, int, int, int]) -> list[int]:
-    """One block in Python integers, written down from the paper."""
-    x0, x1, x2, x3 = counter
-    for step in range(10):
-        product0, product1 = 0xD2E7470EE14C6C93 * x0, 0xCA5A826395121157 * x2
-        key0 = (key[0] + step * 0x9E3779B97F4A7C15) & WORD
-        key1 = (key[1] + step * 0xBB67AE8584CAA73B) & WORD
-        x0, x1 = (product1 >> 64) ^ x1 ^ key0, product1 & WORD
-        x2, x3 = (product0 >> 64) ^ x3 ^ key1, product0 & WORD
-    return [x0, x1, x2, x3]
 
 
 def gamma_number(seed: int, counter: int, index: int, concentration: float) -> tuple[float, int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from backends.philox_reference import WORD, philox
 from numpy.typing import NDArray
 from refusals import refusal
 
@@ -26,7 +27,6 @@ from tinygrad_lite.errors import ArgumentError, DTypeError
 
 Draw = Callable[..., NDArray[Any]]
 
-WORD = 2**64 - 1
 PI = [0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0, 0x082EFA98EC4E6C89]
 PI_KEY = [0x452821E638D01377, 0xBE5466CF34E90C6C]
 
@@ -44,18 +44,6 @@ KNOWN_BLOCKS = [
     ),
     (PI_KEY, PI, [0xA528F45403E61D95, 0x38C72DBD566E9788, 0xA5A1610E72FD18B5, 0x57BD43B5E52B7FE6]),
 ]
-
-
-def philox(key: Sequence[int], counter: Sequence[int]) -> list[int]:
-    """One block in Python integers, written down from the paper and independent of NumPy's generator."""
-    x0, x1, x2, x3 = counter
-    for step in range(10):
-        product0, product1 = 0xD2E7470EE14C6C93 * x0, 0xCA5A826395121157 * x2
-        key0 = (key[0] + step * 0x9E3779B97F4A7C15) & WORD
-        key1 = (key[1] + step * 0xBB67AE8584CAA73B) & WORD
-        x0, x1 = (product1 >> 64) ^ x1 ^ key0, product1 & WORD
-        x2, x3 = (product0 >> 64) ^ x3 ^ key1, product0 & WORD
-    return [x0, x1, x2, x3]
 
 
 def word64(seed: int, counter: int, index: int) -> int:
