@@ -7,10 +7,13 @@ ARRAY_API_TESTS ?= ../array-api-tests
 export PYTHON
 setup := sh tools/setup_environment.sh
 python := .venv/bin/python
+pycuda := $(python) tools/install_pycuda.py
+# The tests that launch kernels: on the emulated driver everywhere, on the real one where there is a GPU.
+cuda_tests := tests/backends/cuda tests/operations
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help mnist test lint style formatting types bench accuracy array-api clean
+.PHONY: help mnist test test-gpu nightly lint style formatting types bench bench-gpu accuracy array-api clean
 
 help: ## list these targets
 	@echo "make <target> [ARGS='...'] [PYTHON=python3.12]"
@@ -22,7 +25,20 @@ mnist: ## train a network on handwritten digits; ARGS='--help' lists its options
 
 test: ## run every test that this machine can run, and say which it cannot; ARGS go to pytest
 	@$(setup) examples,test
+	@$(pycuda) || echo 'setup: going on without PyCUDA; the tests that need it are left out'
 	$(python) -m pytest $(ARGS)
+
+test-gpu: ## run the tests of the CUDA backend on this machine's GPU instead of the emulated one
+	@$(setup) examples,test
+	@$(pycuda)
+	TINYGRAD_LITE_TEST_DEVICE=gpu $(python) -m pytest $(cuda_tests) $(ARGS)
+
+nightly: ## run the tests of the CUDA backend under every order of threads and with late execution; takes a while
+	@$(setup) examples,test
+	@$(pycuda)
+	@set -e; for order in forward reverse 1 2 3; do echo "== threads in the order: $$order"; \
+		FAKE_CUDA_SCHEDULE=$$order $(python) -m pytest $(cuda_tests) $(ARGS); done
+	@echo '== work done only when something waits for it'; FAKE_CUDA_ASYNC=1 $(python) -m pytest $(cuda_tests) $(ARGS)
 
 lint: style formatting types ## check style, formatting and types
 
@@ -44,6 +60,11 @@ bench: ## compare speed and memory with PyTorch; takes some minutes on an idle m
 		echo 'bench: PyTorch is not installed; put the CPU build of torch 2.13.0 into .venv'; exit 1; }
 	@set -e; for name in operation_overhead training_step functions scatter memory import_time; do \
 		echo "== benchmarks/$$name.py"; $(python) benchmarks/$$name.py; done
+
+bench-gpu: ## check and time every kernel on this machine's GPU, against ceilings measured in the same run
+	@$(setup) examples,test
+	@$(pycuda)
+	$(python) benchmarks/gpu/run.py $(ARGS)
 
 accuracy: ## train the example's four configurations with five seeds each; takes some minutes and real MNIST
 	@$(setup) examples

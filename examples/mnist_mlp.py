@@ -94,6 +94,7 @@ def train(
         model.train()
         with Epoch(number, options.epochs, len(train_set)) as epoch:
             for x, y in loader:
+                x, y = x.to(options.device), y.to(options.device)
                 z = model(x)  # forward, left to right: the prediction,
                 error = mean_error(z, y)  # compared with the labels
                 J = error + nn.l2_penalty(model.parameters(), options.l2) if options.l2 else error
@@ -105,7 +106,7 @@ def train(
                 schedule.step()
                 epoch.add(error.item(), count_right(z, y), len(y))
             if validation_set is not None:
-                epoch.validate(*test(model, *validation_set.arrays)[:2])
+                epoch.validate(*test(model, *validation_set.arrays, options.device)[:2])
         history.append(epoch)
         check_finite("loss", epoch.loss, options)
     return history
@@ -121,11 +122,11 @@ def check_finite(name: str, error: float, options: Options) -> None:
 # --- Test: images that had no part in the training ----------------------------------------------------------
 
 
-def test(model: nn.Module, x: NDArray[Any], y: NDArray[Any]) -> tuple[float, float, NDArray[Any]]:
+def test(model: nn.Module, x: NDArray[Any], y: NDArray[Any], device: str) -> tuple[float, float, NDArray[Any]]:
     """Mean error, share of right predictions, and the probabilities softmax(z) of every image."""
     model.eval()
     with tgl.no_grad():
-        z, labels = model(Tensor(x)), Tensor(y)
+        z, labels = model(Tensor(x, device=device)), Tensor(y, device=device)
         return mean_error(z, labels).item(), count_right(z, labels) / len(y), tgl.softmax(z).numpy()
 
 
@@ -158,7 +159,7 @@ def main() -> None:
 
     with np.errstate(all="ignore"):  # numbers that overflow are told of in one sentence, by check_finite
         history = train(model, train_set, validation_set, options)
-        error, accuracy, probabilities = test(model, test_x, test_y)
+        error, accuracy, probabilities = test(model, test_x, test_y, options.device)
     check_finite("error on the test images", error, options)  # the last step of all may have been one too long
 
     if options.save:

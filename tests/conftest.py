@@ -2,7 +2,7 @@
 
 A test says ``@pytest.mark.needs("mnist")``; a module about PyTorch begins with
 ``torch = pytest.importorskip("torch")``. Either way the reason is shown in the words of NEEDS. With
-``--no-skips``, as CI runs it, a test that cannot run fails; only what a GPU takes may be missing.
+``--no-skips``, as CI runs it, a test that cannot run fails; only the GPU itself may be missing.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import importlib.util
 import os
 import re
 import shutil
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
+import cuda_harness
 import pytest
 
 pytest.register_assert_rewrite("refusals")
@@ -40,6 +42,19 @@ def _has_mnist() -> bool:
     return bool(folder) and any(any(Path(folder).glob(pattern)) for pattern in (name, f"*/{name}"))
 
 
+def _find_nvcc() -> str | None:
+    """NVIDIA's compiler: on PATH, or in this environment where the extra ``cuda-toolkit`` puts it."""
+    packaged = Path(sysconfig.get_path("purelib"), "nvidia", "cu13", "bin", "nvcc")
+    return shutil.which("nvcc") or (str(packaged) if os.access(packaged, os.X_OK) else None)
+
+
+# Looked for before the emulated driver puts a compiler of the same name first on PATH.
+NVCC = _find_nvcc()
+
+# The tests of the CUDA backend run on the emulated GPU of tests/cuda_harness, or with this variable on a real one.
+ON_A_REAL_GPU = os.environ.get("TINYGRAD_LITE_TEST_DEVICE") == "gpu"
+NO_EMULATION = None if ON_A_REAL_GPU else cuda_harness.available()
+
 NEEDS = {
     "torch": Need(
         "comparison with PyTorch",
@@ -53,9 +68,13 @@ NEEDS = {
     ),
     "nvcc": Need(
         "compiling the CUDA kernels",
-        "no nvcc; apt-get install nvidia-cuda-toolkit",
-        lambda: shutil.which("nvcc") is not None,
-        excused=True,
+        "no nvcc; sh tools/setup_environment.sh cuda-toolkit installs it into .venv",
+        lambda: NVCC is not None,
+    ),
+    "cuda": Need(
+        "running the CUDA backend on the emulated GPU",
+        NO_EMULATION or "it can",
+        lambda: NO_EMULATION is None,
     ),
     "gpu": Need(
         "running the CUDA kernels",
@@ -104,9 +123,31 @@ def _judge(report: pytest.TestReport | pytest.CollectReport, config: pytest.Conf
         report.longrepr = f"not run, but --no-skips was given: {reason}"
 
 
+@pytest.fixture(scope="session")
+def nvcc() -> str:
+    """The path of NVIDIA's own compiler, whatever else is called nvcc while the tests run."""
+    assert NVCC is not None, 'the test lacks @pytest.mark.needs("nvcc")'
+    return NVCC
+
+
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    """A GPU for the session, an emulated one unless asked otherwise."""
+    if ON_A_REAL_GPU:
+        return
+    if NO_EMULATION is not None:
+        pytest.skip(NEEDS["cuda"].reason)
+    cuda_harness.install()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if cuda_harness.installed():
+        if report.failed and cuda_harness.last_error():
+            report.sections.append(("emulated GPU", cuda_harness.last_error()))
+        if report.when == "teardown":
+            cuda_harness.reset()  # as on hardware an error leaves the context unusable, for every later test
     _judge(report, item.config)
     return report
 

@@ -91,6 +91,7 @@ _namespaces[_cpu.array_type] = _cpu
 _namespaces[Tensor] = _tensors
 
 if _TYPE_CHECKING:
+    from tinygrad_lite import cuda as cuda
     from tinygrad_lite import data as data
     from tinygrad_lite import fft as fft
     from tinygrad_lite import nn as nn
@@ -113,6 +114,7 @@ _LATER = {
     "Rule": ("tinygrad_lite.autograd.tools.custom", "Rule"),
     "checkpoint": ("tinygrad_lite.autograd.tools.checkpoint", "checkpoint"),
     "checkpoint_sequential": ("tinygrad_lite.autograd.tools.checkpoint", "checkpoint_sequential"),
+    "cuda": ("tinygrad_lite.cuda", ""),
     "data": ("tinygrad_lite.data", ""),
     "detect_anomaly": ("tinygrad_lite.autograd.tools.anomaly", "detect_anomaly"),
     "draw_graph": ("tinygrad_lite.autograd.tools.picture", "draw_graph"),

@@ -114,6 +114,18 @@ class DeviceError(Error, RuntimeError):
     """Operands on different devices, or a device that this machine does not offer."""
 
 
+class OutOfMemoryError(Error, MemoryError):
+    """No memory left on the device; the message says who holds it."""
+
+
+class CompileError(Error, RuntimeError):
+    """A kernel that nvcc does not compile, or no nvcc to compile it."""
+
+
+class LaunchError(Error, RuntimeError):
+    """A kernel that did not start or broke off; the message names kernel, grid, block and arguments."""
+
+
 class GradientError(Error, RuntimeError):
     """A derivative that cannot be taken: no graph, a freed graph, a value changed since it was saved."""
 

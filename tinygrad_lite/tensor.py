@@ -19,10 +19,12 @@ from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import copied
 from tinygrad_lite.autograd.rules.manipulation import CLONE
+from tinygrad_lite.backends import devices
 from tinygrad_lite.dialects import refuse_attribute
 from tinygrad_lite.errors import GradientError, IterationError, ShapeError, fail
 from tinygrad_lite.functions import creation, manipulation
 from tinygrad_lite.functions.arguments import checked_constructor
+from tinygrad_lite.functions.devices import moved
 from tinygrad_lite.tensor_conversions import Conversions
 from tinygrad_lite.tensor_methods import FunctionMethods
 from tinygrad_lite.tensor_operators import Operators
@@ -51,7 +53,7 @@ class Methods(Operators, FunctionMethods, Conversions):
         Args:
             data: a number, nested lists, a NumPy array or a tensor.
             dtype: the element type. None keeps that of an array; Python floats become float32, integers int64.
-            device: ``"cpu"`` or None.
+            device: ``"cpu"``, ``"cuda"`` or None: where a tensor is, and the CPU for everything else.
             requires_grad: make it a leaf whose gradient is kept in ``grad``.
 
         Raises:
@@ -61,8 +63,7 @@ class Methods(Operators, FunctionMethods, Conversions):
         >>> Tensor([1.0, 2.0], requires_grad=True)
         Tensor([1., 2.], requires_grad=True)
         """
-        creation.check_device("Tensor", device)
-        self._data = creation.to_array(data, dtype)
+        self._data = moved("Tensor", creation.to_array(data, dtype), device)
         self._node = self._version = None
         if requires_grad:
             require_float("Tensor", self)
@@ -92,8 +93,8 @@ class Methods(Operators, FunctionMethods, Conversions):
 
     @property
     def device(self) -> str:
-        """Where the elements are: ``"cpu"``."""
-        return "cpu"
+        """Where the elements are: ``"cpu"`` or ``"cuda"``."""
+        return devices.device_of(self._data)
 
     @property
     def is_leaf(self) -> bool:
@@ -154,10 +155,11 @@ class Methods(Operators, FunctionMethods, Conversions):
         return manipulation.matrix_transpose(self)
 
     def __repr__(self: Any) -> str:
-        text = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        text = np.array2string(devices.on_host(self._data), separator=", ", prefix="Tensor(")
         if (not self.size and self.ndim > 1) or self.size > np.get_printoptions()["threshold"]:
             text += f", shape={self.shape}"  # which the numbers do not show
         dtype = "" if self.dtype in (dtypes.float32, dtypes.bool_) else f", dtype={self.dtype.name}"
+        dtype += "" if self.device == "cpu" else f', device="{self.device}"'
         if self.requires_grad:
             dtype += ", requires_grad=True" if self.is_leaf else f", from={_operation(self._node)}"
         return f"Tensor({text}{dtype})"

@@ -9,8 +9,10 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_leaf, mode
 from tinygrad_lite.autograd.rows import copied
+from tinygrad_lite.backends.devices import on_host
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
-from tinygrad_lite.functions import creation, manipulation
+from tinygrad_lite.functions import manipulation
+from tinygrad_lite.functions.devices import to_device
 from tinygrad_lite.interop import array_api, dlpack, numpy_protocols
 
 
@@ -90,7 +92,7 @@ class Conversions:
     # --- NumPy ------------------------------------------------------------------------------------
 
     def numpy(self: Any) -> np.ndarray[Any, Any]:
-        """The elements as a read-only NumPy array that shares their memory, as it is now.
+        """The elements as a read-only NumPy array that shares their memory, as it is now; of a GPU's, a copy.
 
         Of a leaf or a gradient, which are written in place, ``.copy()`` keeps a snapshot; an optimiser that is
         made later moves the leaf's elements to memory of its own and leaves the array behind.
@@ -101,7 +103,7 @@ class Conversions:
         if self._node is not None and mode.enabled:
             hint = "x.detach().numpy() says that the gradient ends here"
             fail(GradientError, "numpy", "cannot carry a gradient", {"tensor": self}, hint)
-        view: np.ndarray[Any, Any] = self._data.view()
+        view = on_host(self._data).view()
         view.flags.writeable = False
         return view
 
@@ -132,15 +134,23 @@ class Conversions:
         return dlpack.export(self, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self: Any, /) -> tuple[int, int]:
-        kind, number = self._data.__dlpack_device__()
-        return int(kind), int(number)
+        return dlpack.device_number(self)
+
+    @property
+    def __cuda_array_interface__(self: Any) -> dict[str, Any]:
+        if self.device != "cuda" or (self._node is not None and mode.enabled):
+            raise AttributeError("__cuda_array_interface__")  # by which others tell that there is none
+        return self._data.__cuda_array_interface__  # type: ignore[no-any-return]
 
     # --- dtype and device ---------------------------------------------------------------------------
 
     astype = manipulation.astype
 
     def to(self: Any, *targets: Any, dtype: dtypes.DTypeLike = None, device: str | None = None) -> Tensor:
-        """This tensor with another dtype, on another device (``"cpu"``), or both.
+        """This tensor with another dtype, on another device (``"cpu"``, ``"cuda"``), or both.
+
+        The gradient goes with it: the copy is an operation like any other, and a gradient comes back to where
+        the tensor was.
 
         Args:
             targets: dtypes and names of devices, or another tensor whose dtype and device are meant.
@@ -156,25 +166,19 @@ class Conversions:
                 device = target
             elif target is not None:
                 dtype = target
-        creation.check_device("to", device)
-        return self if dtype is None else manipulation.astype(self, dtype, copy=False)
+        there = to_device(self, device)
+        return there if dtype is None else manipulation.astype(there, dtype, copy=False)
 
     def to_device(self: Any, device: str, /, *, stream: Any = None) -> Tensor:
-        """This tensor on ``device``, which is ``"cpu"``; the CPU has no streams.
+        """This tensor on ``device``, ``"cpu"`` or ``"cuda"``; everything runs in the order of one stream.
 
         >>> Tensor([1.0]).to_device("cpu").device
         'cpu'
         """
-        creation.check_device("to_device", device)
         if stream is not None:
-            fail(
-                ArgumentError,
-                "to_device",
-                f"knows no streams on the cpu, but got {stream!r}",
-                {"tensor": self},
-                "leave stream out",
-            )
-        return self  # type: ignore[no-any-return]
+            need = f"needs no stream, but got {stream!r}"
+            fail(ArgumentError, "to_device", need, {"tensor": self}, "leave stream out")
+        return to_device(self, device, "to_device")
 
 
 def _only(operation: str, x: Any) -> Any:

@@ -218,7 +218,7 @@ def test_writing_to_a_leaf_made_of_a_shared_array_does_not_write_to_the_array():
         (
             DeviceError,
             lambda: Tensor(1.0, device="tpu"),
-            ('Tensor knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
+            ('Tensor knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
         ),
         (
             GradientError,
@@ -511,4 +511,4 @@ def test_a_function_from_another_library_is_refused_with_ours():
 
 def test_a_device_that_is_none_is_refused_as_a_device():
     text = refusal(tgl.errors.DeviceError, lambda: Tensor([1.0]).to("gpu"))
-    assert text == ('to knows the device "cpu", but got \'gpu\'\n  hint  use device="cpu", or leave it out')
+    assert text == ('to knows the devices "cpu" and "cuda", but got \'gpu\'\n  hint  use device="cuda"')

@@ -302,11 +302,11 @@ def test_where_there_is_nothing_to_change_the_tensor_itself_comes_back():
 
 def test_other_devices_and_streams_are_refused():
     x = Tensor([1.0])
-    text = ' knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'
+    text = ' knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'
     assert refusal(DeviceError, lambda: x.to("tpu", "float64")) == "to" + text
     assert refusal(DeviceError, lambda: x.to_device("tpu")) == "to_device" + text
     assert refusal(ArgumentError, lambda: x.to_device("cpu", stream=1)) == (
-        "to_device knows no streams on the cpu, but got 1\n"
+        "to_device needs no stream, but got 1\n"
         "  tensor  shape (1,), float32, cpu\n"
         "  hint    leave stream out"
     )

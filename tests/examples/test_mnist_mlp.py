@@ -315,10 +315,10 @@ def test_what_this_machine_cannot_do_is_refused(prelude, arguments, message, tmp
 
 
 def test_a_device_that_is_not_there_gives_the_error_of_the_package():
-    output, complaints = run("--device", "cuda", status=1)
+    output, complaints = run("--device", "tpu", status=1)
     assert output == ""
     assert re.sub(r"py:\d+", "py:N", complaints) == (
-        "DeviceError: zeros knows the device \"cpu\", but got 'cuda'\n"
+        "DeviceError: zeros knows the devices \"cpu\" and \"cuda\", but got 'tpu'\n"
         "  at    mnist_mlp.py:N: tgl.zeros(0, device=options.device)  # refuses a device that is not there\n"
         '  hint  use device="cpu", or leave it out\n'
     )

@@ -114,9 +114,9 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "another device",
-        lambda: tgl.zeros(2, device="cuda"),
+        lambda: tgl.zeros(2, device="tpu"),
         errors.DeviceError,
-        ('zeros knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
+        ('zeros knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "a fill value that is no number",

@@ -240,7 +240,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         "another device",
         lambda: fft.fftfreq(4, device="tpu"),
         errors.DeviceError,
-        ('fftfreq knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
+        ('fftfreq knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "a shift along an axis named twice",

@@ -75,9 +75,9 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "a device that is not there",
-        lambda: tgl.ones_like(X, device="cuda"),
+        lambda: tgl.ones_like(X, device="tpu"),
         errors.DeviceError,
-        ('ones_like knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
+        ('ones_like knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "a list to share",

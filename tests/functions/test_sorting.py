@@ -22,6 +22,15 @@ def test_every_dtype_is_sorted_in_both_directions(dtype: str) -> None:
     assert tgl.argsort(x, descending=True).dtype == "int64"
 
 
+def test_long_half_precision_arrays_with_many_equal_elements_are_in_order() -> None:
+    x = np.random.default_rng(0).integers(-9, 9, 20_000).astype(np.float16)
+    expected = sorted(x.tolist())
+    assert tgl.sort(Tensor(x)).tolist() == expected
+    values, counts = tgl.unique_counts(Tensor(x))
+    assert values.tolist() == list(range(-9, 9))
+    assert counts.tolist() == [expected.count(value) for value in range(-9, 9)]
+
+
 def test_nan_is_the_largest() -> None:
     x = Tensor([nan, 1.0, float("inf")])
     np.testing.assert_array_equal(tgl.sort(x).numpy(), [1.0, np.inf, nan])

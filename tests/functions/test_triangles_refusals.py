@@ -58,9 +58,9 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "a device that is not there",
-        lambda: tgl.triu_indices(2, device="cuda"),
+        lambda: tgl.triu_indices(2, device="tpu"),
         errors.DeviceError,
-        ('triu_indices knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
+        ('triu_indices knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "more places than axes",
@@ -136,9 +136,9 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
     ),
     (
         "another device",
-        lambda: tgl.astype(X, "float64", device="cuda"),
+        lambda: tgl.astype(X, "float64", device="tpu"),
         errors.DeviceError,
-        ('astype knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
+        ('astype knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         "a copy that must not be made",

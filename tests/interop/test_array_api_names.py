@@ -293,7 +293,7 @@ def test_dtypes_by_kind(kind, names):
 
 def test_another_device_is_refused_by_the_inspection_functions():
     info = tgl.__array_namespace_info__()
-    text = 'dtypes knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'
+    text = 'dtypes knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'
     assert refusal(DeviceError, lambda: info.dtypes(device="tpu")) == text
     assert len(info.dtypes()) == 13
 

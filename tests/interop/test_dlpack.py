@@ -164,12 +164,12 @@ REFUSED = [
     (
         DeviceError,
         lambda: tgl.from_dlpack(np.ones(2), device="tpu"),
-        ('from_dlpack knows the device "cpu", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
+        ('from_dlpack knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     (
         DeviceError,
         lambda: tgl.from_dlpack(OnAGpu()),
-        "from_dlpack needs memory of the cpu\n  x     a GPU's array\n  hint  move it there first",
+        "from_dlpack needs memory of the cpu or of an NVIDIA GPU\n  x     a GPU's array\n  hint  move it there first",
     ),
     (
         ExchangeError,

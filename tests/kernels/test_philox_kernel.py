@@ -86,9 +86,9 @@ def test_the_header_makes_the_blocks_of_a_gamma_draw(words_of: Callable[..., lis
 
 @pytest.mark.needs("nvcc")
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-def test_nvcc_compiles_the_header_without_spills(tmp_path: Path, architecture: str) -> None:
+def test_nvcc_compiles_the_header_without_spills(nvcc: str, tmp_path: Path, architecture: str) -> None:
     flags = ["-std=c++17", "-cubin", "-Xptxas", "-v", f"-arch={architecture}", f"-I{ROOT / 'kernels'}"]
-    command = ["nvcc", *flags, str(PROGRAM), "-o", str(tmp_path / "philox.cubin")]
+    command = [nvcc, *flags, str(PROGRAM), "-o", str(tmp_path / "philox.cubin")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads") == 2, done.stderr

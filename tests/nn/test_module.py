@@ -319,9 +319,9 @@ REFUSED = {
         ("to needs a floating-point dtype, but got int32\n  hint  parameters have gradients, which need floats"),
     ),
     "another device": (
-        lambda m: m.to("cuda"),
+        lambda m: m.to("tpu"),
         errors.DeviceError,
-        ('to knows the device "cpu", but got \'cuda\'\n  hint  use device="cpu", or leave it out'),
+        ('to knows the devices "cpu" and "cuda", but got \'tpu\'\n  hint  use device="cpu", or leave it out'),
     ),
     "a mode that is none": (
         lambda m: m.train(1),

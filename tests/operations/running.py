@@ -45,12 +45,16 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return view
 
 
+#: Per kind of array how it is made of a NumPy array, and how its values are read.
+WORLDS: dict[type, tuple[Any, Any]] = {
+    np.ndarray: (lambda array: frozen(np.asarray(array)), lambda data: data),
+    OpaqueArray: (OpaqueArray, reveal),
+}
+
+
 def tensor(array: np.ndarray, world: type = np.ndarray, requires_grad: bool = False) -> Tensor:
-    """A tensor on ``array`` itself, or on an opaque copy of it."""
-    if world is OpaqueArray:
-        made = make_tensor(OpaqueArray(array))
-    else:
-        made = make_tensor(frozen(np.asarray(array)))
+    """A tensor on ``array`` itself, or on a copy of it in another world."""
+    made = make_tensor(WORLDS[world][0](array))
     if requires_grad:
         make_leaf(made)
     return made
@@ -81,8 +85,8 @@ def recorded(ys: Sequence[Tensor]) -> list[Tensor]:
 def values(x: Any) -> np.ndarray:
     """The elements of a tensor of any world; the array must be one of that world's."""
     data = x._data
-    assert type(data) in (np.ndarray, OpaqueArray), f"a tensor holds {type(data)}"
-    return reveal(data) if isinstance(data, OpaqueArray) else data
+    assert type(data) in WORLDS, f"a tensor holds {type(data)}"
+    return WORLDS[type(data)][1](data)
 
 
 def pull(ys: Sequence[Tensor], xs: Sequence[Tensor], seed: int = 3, **options: Any) -> list[Any]:

@@ -158,7 +158,7 @@ def test_an_installation_carries_the_whole_package(
     assert installed == source_files(tree)
     assert found == {
         "version": tinygrad_lite.__version__,
-        "extras": ["cuda", "dev", "examples", "mpi", "test"],
+        "extras": ["cuda", "cuda-toolkit", "dev", "examples", "mpi", "test"],
         "python": ">=3.10",
         "always": ["numpy>=2.0"],
         "licence": ["MIT", ["LICENSE"]],

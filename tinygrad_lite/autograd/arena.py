@@ -10,29 +10,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor
 from tinygrad_lite.autograd.leaves import adopt_grad, release_grad
+from tinygrad_lite.autograd.rows import namespaces
 
-ALIGNMENT = 64  #: bytes; a cache line, and the widest vector register
+ALIGNMENT = 64  #: bytes; a cache line, the widest vector register, and four times what a GPU's thread loads at once
 
 
 class Arena:
-    """Two flat arrays of one dtype, values and gradients, in which every parameter has a slot.
+    """Two flat arrays of one dtype on one device, values and gradients, in which every parameter has a slot.
 
     A slot begins at a multiple of ``ALIGNMENT`` bytes. What lies between slots is zero in both arrays, so that
     element-wise updates and norms may run over it.
 
     Args:
+        array_type: the kind of array, which says on which device it is.
         dtype: of both arrays.
         size: in elements.
     """
 
     __slots__ = ("__weakref__", "grads", "values")
 
-    def __init__(self, dtype: Any, size: int) -> None:
-        self.values, self.grads = aligned_zeros(dtype, size), aligned_zeros(dtype, size)
+    def __init__(self, array_type: type, dtype: Any, size: int) -> None:
+        zeros = namespaces[array_type].updates.flat_zeros
+        self.values, self.grads = zeros(dtype, size), zeros(dtype, size)
+
+    def zeros(self) -> Array:
+        """A third array of the same layout, for the state of an optimiser."""
+        values = self.values
+        zeros: Array = namespaces[type(values)].updates.flat_zeros(values.dtype, values.size)
+        return zeros
 
 
 class Span(NamedTuple):
@@ -47,9 +54,9 @@ class Span(NamedTuple):
 def arenas_of(tensors: Sequence[Tensor]) -> list[Arena]:
     """Give every tensor a slot and return the arenas that hold them.
 
-    Tensors that have a slot keep it. The others are laid out in new arenas, one per dtype, in reverse order:
+    Tensors that have a slot keep it. The others are laid out in new arenas, one per dtype and device, in reverse order:
     backward finishes the gradients of the last layers first, so final gradients lie together early. A
-    tensor whose array was replaced since (a module moved to another dtype, say) counts as new. Gradients
+    tensor whose array was replaced since (a module moved to another dtype or device, say) counts as new. Gradients
     move along.
 
     Args:
@@ -67,9 +74,9 @@ def arenas_of(tensors: Sequence[Tensor]) -> list[Arena]:
     new: dict[Any, list[Tensor]] = {}
     for tensor in reversed(tensors):
         if not has_place(tensor):
-            new.setdefault(tensor._data.dtype, []).append(tensor)
-    for dtype, group in new.items():
-        _lay_out(dtype, group)
+            new.setdefault((type(tensor._data), tensor._data.dtype), []).append(tensor)
+    for (array_type, dtype), group in new.items():
+        _lay_out(array_type, dtype, group)
     return list(dict.fromkeys(tensor._node.slot[0] for tensor in tensors))  # type: ignore[union-attr, index]
 
 
@@ -80,12 +87,10 @@ def has_place(tensor: Tensor) -> bool:
         return False
     arena, start, _ = leaf.slot
     data, values = tensor._data, arena.values
-    return bool(
-        data.dtype == values.dtype
-        and data.shape == leaf.buffer.shape
-        and data.flags.c_contiguous
-        and _address(data) == _address(values) + start * values.itemsize
-    )
+    if type(data) is not type(values) or data.dtype != values.dtype or data.shape != leaf.buffer.shape:
+        return False
+    address = namespaces[type(data)].updates.address
+    return bool(address(data) == address(values) + start * values.itemsize)
 
 
 def spans(leaves: Iterable[Leaf]) -> list[Span]:
@@ -108,21 +113,13 @@ def spans(leaves: Iterable[Leaf]) -> list[Span]:
     return found
 
 
-def aligned_zeros(dtype: Any, size: int) -> Array:
-    """A flat array of zeros whose first element is at a multiple of ``ALIGNMENT`` bytes."""
-    dtype = np.dtype(dtype)
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    offset = -_address(raw) % ALIGNMENT
-    return raw[offset : offset + size * dtype.itemsize].view(dtype)
-
-
-def _lay_out(dtype: Any, tensors: Sequence[Tensor]) -> None:
+def _lay_out(array_type: type, dtype: Any, tensors: Sequence[Tensor]) -> None:
     """Move tensors into a new arena, in the given order."""
     starts, size = [], 0
     for tensor in tensors:
         starts.append(size)
         size = _round_up(size + tensor._data.size, dtype.itemsize)
-    arena = Arena(dtype, size)
+    arena = Arena(array_type, dtype, size)
     for tensor, start in zip(tensors, starts, strict=True):
         _move(tensor, arena, start)
 
@@ -149,8 +146,3 @@ def _move(tensor: Tensor, arena: Arena, start: int) -> None:
 def _round_up(elements: int, itemsize: int) -> int:
     per_line = ALIGNMENT // itemsize
     return -(-elements // per_line) * per_line
-
-
-def _address(array: Array) -> int:
-    address: int = array.__array_interface__["data"][0]
-    return address

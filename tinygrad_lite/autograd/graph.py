@@ -232,6 +232,7 @@ def make_leaf(tensor: Tensor) -> Leaf:
 class _GradMode(threading.local):
     enabled = True
     tape: Any = None  # of the checkpoint that runs: notes random draws and module states, or replays them
+    capture: Any = None  # the step that is being recorded for a GPU: notes what optimisers update
 
 
 mode = _GradMode()

@@ -264,7 +264,7 @@ def _apply(row: Row, operands: Sequence[Any], statics: tuple[Any, ...] = ()) -> 
         refuse(row, operands, error)
     if not row.several:
         tensor = _new(Tensor)
-        tensor._data = outputs if type(outputs) is world.array_type else world.xp.asarray(outputs)
+        tensor._data = outputs if type(outputs) in namespaces else world.xp.asarray(outputs)
         tensor._node = tensor._version = None
         if row.view and operands[0]._version is not None:
             operands[0]._version.share_with(tensor)

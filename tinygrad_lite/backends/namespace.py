@@ -68,6 +68,7 @@ MANIPULATION = {
     **_standard("reshape permute_dims broadcast_to expand_dims squeeze flip roll concat tril triu astype"),
     "sum_to": "(x, shape): sums what broadcasting from shape had repeated; adjoint of broadcast_to",
     "pad": "(x, pad_width, value): a border of value; pad_width is ((before, after), ...) per axis",
+    "to_device": "(x, device): x itself if it is there already, else a copy on the device of that name",
     "repeat": "(x, repeats, axis): each element as often as the int, or in forwards the array of ints, says",
     "unfold": "(x, axis, size, step): windows of size along axis, one every step; what is in them is the new last axis",
     "overlap_add": "(x, axis, length, step): zeros of length along axis with the windows added; adjoint of unfold",
@@ -104,6 +105,10 @@ FOURIER = {
 RANDOM = {
     "keep_mask": "(seed, counter, shape, keep): bool, each True with probability keep; Philox bits",
     "uniform": "(seed, counter, shape, dtype): numbers in [0, 1); Philox bits",
+    "random_bits": "(seed, counter, shape): the 32-bit words themselves",
+    "normal": "(seed, counter, shape, dtype): mean 0 and variance 1, from uniform numbers",
+    "exponential": "(seed, counter, shape, dtype): mean 1, from uniform numbers",
+    "integers": "(seed, counter, shape, low, high): int64 numbers from low to high - 1",
 }
 
 NAMES = frozenset(

@@ -87,13 +87,10 @@ def cross_entropy(
         fail(ArgumentError, "cross_entropy", "needs at least one sample to take the mean of", named, EMPTY)
     plain = weight is None and label_smoothing == 0.0 and data.ndim == 2
     if plain and not some_ignored:
-        return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction,))
+        return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction, None))
     target = _counted("cross_entropy", logits, target, ignore_index, reduction)
     if plain:  # nothing is known of labels on another device
-        counts = target != ignore_index
-        losses = apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, where(counts, target, 0)), ("none",))
-        losses = where(counts, losses, 0.0)
-        return sum(losses) / sum(cast(counts, data.dtype)) if reduction == "mean" else reduced(losses, reduction)
+        return apply(rules.SOFTMAX_CROSS_ENTROPY, (logits, target), (reduction, ignore_index))
     axis = 1 if data.ndim > 1 else 0
     return _weighted_nll(
         "cross_entropy", log_softmax(logits, axis), target, weight, ignore_index, reduction, label_smoothing
@@ -145,7 +142,7 @@ def _check_classes(operation: str, logits: Tensor, target: Tensor, ignore_index:
         fail(ShapeError, operation, f"needs a target of shape {expected}", named, hint)
     classes = data.shape[1 if data.ndim > 1 else 0]
     if not isinstance(labels, np.ndarray):  # a look at another device's labels would wait for it
-        return True
+        return labels.dtype.kind == "i" or ignore_index >= 0
     if labels.size:
         low, high = int(np.minimum.reduce(labels, axis=None)), int(np.maximum.reduce(labels, axis=None))
         if low < 0 or high >= classes:  # the slow look only when something is out of range

@@ -11,9 +11,9 @@ from tinygrad_lite.autograd import graph
 from tinygrad_lite.autograd.graph import Tensor, make_tensor, mode
 from tinygrad_lite.autograd.refusals import require_float
 from tinygrad_lite.autograd.rows import copied, namespaces
+from tinygrad_lite.backends.devices import on_host
 from tinygrad_lite.errors import (
     ArgumentError,
-    DeviceError,
     DTypeError,
     Error,
     GradientError,
@@ -22,6 +22,7 @@ from tinygrad_lite.errors import (
     fail,
 )
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, number, shape_tuple
+from tinygrad_lite.functions.devices import backend, moved, to_device
 
 __all__ = [
     "asarray",
@@ -50,6 +51,10 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
         return copied(data) if copy else data
     if type(value) in namespaces and not isinstance(value, np.ndarray):
         return value
+    if hasattr(value, "__cuda_array_interface__"):
+        found = _lent(value)
+        found = found if wanted is None else namespaces[type(found)].astype(found, wanted)
+        return copied(found) if copy else found
     python = not isinstance(value, (np.ndarray, np.generic)) and not hasattr(value, "__array__") and not _buffer(value)
     if python and isinstance(value, (list, tuple)):
         value = _unwrapped(value)
@@ -80,6 +85,17 @@ def to_array(value: Any, dtype: dtypes.DTypeLike = None, *, copy: bool = True) -
     if copy:
         return np.array(data, dtype=wanted, order="C")
     return data.astype(wanted, copy=False)
+
+
+def _lent(value: Any) -> Any:
+    """The array over the GPU's memory that another library lends."""
+    backend("Tensor", "cuda")
+    from tinygrad_lite.backends.cuda import exchange
+
+    try:
+        return exchange.from_interface(value)
+    except BufferError as error:
+        fail(ArgumentError, "Tensor", f"cannot take this memory: {error}", {"value": value})
 
 
 def _refuse_loss(value: Any, data: Any, wanted: dtypes.DType, python: bool) -> None:
@@ -139,7 +155,7 @@ def _unwrapped(value: Any) -> Any:
         if value._node is not None and mode.enabled:
             hint = "stack([...]) keeps the graph; detach() says that the gradient ends here"
             fail(GradientError, "Tensor", "cannot carry the gradients of tensors in a list", {"element": value}, hint)
-        return np.asarray(value._data)
+        return on_host(value._data)
     return value
 
 
@@ -165,7 +181,7 @@ def asarray(
         obj: a tensor, a NumPy array (or anything with ``__array__`` or the buffer protocol), a number, or nested
             lists of them.
         dtype: the element type; None keeps that of an array, and takes float32 for Python floats.
-        device: ``"cpu"`` or None.
+        device: ``"cpu"``, ``"cuda"`` or None: where ``obj`` is, or the CPU.
         copy: True always copies, False never does, None only where it must. Writes from outside into
             shared memory cannot be seen by the graph.
 
@@ -180,32 +196,38 @@ def asarray(
     >>> asarray(np.arange(3.0), copy=False)
     Tensor([0., 1., 2.], dtype=float64)
     """
-    check_device("asarray", device)
     if isinstance(obj, Tensor) and not copy and (dtype is None or dtypes.as_dtype(dtype) == obj._data.dtype):
-        return obj
+        there = to_device(obj, device, "asarray")
+        if there is not obj:
+            _refuse_move(obj, copy)
+        return there
     data = to_array(obj, dtype, copy=bool(copy))
-    if copy is False and (isinstance(obj, Tensor) or (data.size and not np.may_share_memory(data, np.asarray(obj)))):
+    there = moved("asarray", data, device)
+    if there is not data:
+        _refuse_move(obj, copy)
+        return make_tensor(there)
+    if copy is False and not _shares(data, obj):
         hint = "leave copy out, so that it copies where it must"
         fail(ArgumentError, "asarray", "cannot share memory with this (copy=False)", {"obj": obj}, hint)
     return make_tensor(data)
 
 
-def check_device(operation: str, device: str | None) -> None:
-    """Refuse a device that this machine does not offer."""
-    if device not in (None, "cpu"):
-        hint = 'use device="cpu", or leave it out'
-        fail(DeviceError, operation, f'knows the device "cpu", but got {device!r}', {}, hint)
+def _shares(data: Any, obj: Any) -> bool:
+    """Whether an array lies in the memory of what it was made of."""
+    if isinstance(obj, Tensor) or type(data) is not np.ndarray:
+        return data is obj
+    return not data.size or np.may_share_memory(data, np.asarray(obj))
 
 
-def backend(operation: str, device: str | None) -> Any:
-    """The namespace that makes arrays on ``device``; everything made from nothing comes through here."""
-    check_device(operation, device)
-    return namespaces[np.ndarray]
+def _refuse_move(obj: Any, copy: bool | None) -> None:
+    if copy is False:
+        hint = "leave copy out, so that it copies where it must"
+        fail(ArgumentError, "asarray", "cannot share memory between devices (copy=False)", {"obj": obj}, hint)
 
 
 def created(operation: str, array: Any, device: str | None, requires_grad: bool = False) -> Tensor:
     """A tensor on ``device`` of an array that was computed with NumPy."""
-    return finished(operation, backend(operation, device).asarray(array), requires_grad)
+    return finished(operation, moved(operation, np.asarray(array), device), requires_grad)
 
 
 def finished(operation: str, data: Any, requires_grad: bool) -> Tensor:
@@ -291,7 +313,7 @@ def full(
         shape: the sizes of the axes.
         fill_value: a number, or what broadcasts to ``shape``.
         dtype: the element type.
-        device: ``"cpu"`` or None.
+        device: ``"cpu"``, ``"cuda"`` or None, which is where ``fill_value`` is.
         requires_grad: make the tensor a leaf.
 
     Raises:
@@ -302,8 +324,8 @@ def full(
     >>> full((2,), 7)
     Tensor([7, 7], dtype=int64)
     """
-    check_device("full", device)
-    return finished("full", _filled("full", shape_tuple("full", shape), fill_value, dtype), requires_grad)
+    data = _filled("full", shape_tuple("full", shape), fill_value, dtype)
+    return finished("full", moved("full", data, device), requires_grad)
 
 
 def _filled(operation: str, sizes: tuple[int, ...], fill_value: Any, dtype: dtypes.DTypeLike) -> Any:

@@ -1,6 +1,7 @@
 """Random integers, choices and orders; ``random.py`` offers them with the continuous distributions.
 
-Parameters may be tensors. No gradient flows through a draw into the parameters of its distribution.
+Parameters may be tensors. No gradient flows through a draw into the parameters of its distribution. Classes, choices
+and orders are drawn on the CPU and then moved.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.backends.cpu import random as bits
+from tinygrad_lite.backends.devices import DEVICES, device_of, on_host
 from tinygrad_lite.errors import ArgumentError, DeviceError, ShapeError, describe, fail
 from tinygrad_lite.functions.arguments import (
     as_tensor,
@@ -24,6 +26,8 @@ from tinygrad_lite.functions.arguments import (
     number,
     shape_tuple,
 )
+from tinygrad_lite.functions.creation import created
+from tinygrad_lite.functions.devices import backend, to_device
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.stream import next_key
 
@@ -31,8 +35,8 @@ __all__ = ["bernoulli", "categorical", "choice", "integers", "multinomial", "per
 
 
 @checked_keywords
-def integers(low: int, high: int, shape: Any = ()) -> Tensor:
-    """Independent int64 numbers, each of low, ..., high - 1 equally likely.
+def integers(low: int, high: int, shape: Any = (), *, device: str | None = None) -> Tensor:
+    """Independent int64 numbers on ``device``, each of low, ..., high - 1 equally likely.
 
     >>> from tinygrad_lite import manual_seed
     >>> manual_seed(0)
@@ -45,18 +49,20 @@ def integers(low: int, high: int, shape: Any = ()) -> Tensor:
         fail(ArgumentError, "integers", need, given, f"integers({describe(high)}, {describe(shape)}, {describe(low)})")
     sizes = shape_tuple("integers", shape)
     low, high = integer("integers", "low", low), integer("integers", "high", high)
-    bits.integers(0, 0, 0, low, high)  # a draw of nothing: refuses bad bounds before a key is spent
-    return make_tensor(bits.integers(*next_key(), sizes, low, high).astype("int64", copy=False))
+    bits.checked_bounds(low, high)  # before a key is spent
+    xp = backend("integers", device)
+    return make_tensor(xp.integers(*next_key(), sizes, low, high))
 
 
 @checked_keywords
-def bernoulli(p: Any, shape: Any = None, *, dtype: Any = None) -> Tensor:
+def bernoulli(p: Any, shape: Any = None, *, dtype: Any = None, device: str | None = None) -> Tensor:
     """Ones with probability ``p`` and zeros otherwise, independent of each other.
 
     Args:
         p: a number from 0 to 1, or a tensor of such numbers. It is rounded to the nearest 2^-32; 0 and 1 are exact.
         shape: of the result; p must broadcast to it. None takes the shape of p.
         dtype: of the result, any; None takes that of p, float32 for a number.
+        device: ``"cpu"``, ``"cuda"`` or None: where p is, or the CPU.
 
     Raises:
         ArgumentError: if a probability is not from 0 to 1.
@@ -76,14 +82,18 @@ def bernoulli(p: Any, shape: Any = None, *, dtype: Any = None) -> Tensor:
         need = "needs probabilities from 0 to 1" + (f", but got p={p}" if given is None else "")
         hint = "sigmoid(x) makes probabilities of any numbers"
         fail(ArgumentError, "bernoulli", need, {} if given is None else {"p": given}, hint)
+    xp = backend("bernoulli", home_of(device, given))
     if given is None:
-        return make_tensor(bits.keep_mask(*next_key(), sizes, values).astype(kind))
+        return make_tensor(xp.astype(xp.keep_mask(*next_key(), sizes, values), kind))
     limits = np.rint(values.astype(np.float64) * 2.0**32)  # the rounding of ``keep_threshold``
-    return make_tensor((bits.random_bits(*next_key(), sizes) < limits).astype(kind))
+    drawn = xp.less(xp.random_bits(*next_key(), sizes), xp.asarray(limits))
+    return make_tensor(xp.astype(drawn, kind))
 
 
 @checked_keywords
-def categorical(probs: Any = None, logits: Any = None, shape: Any = (), axis: int = -1) -> Tensor:
+def categorical(
+    probs: Any = None, logits: Any = None, shape: Any = (), axis: int = -1, *, device: str | None = None
+) -> Tensor:
     """Independent class numbers, class k with a probability proportional to probs[k] or to exp(logits[k]).
 
     Args:
@@ -91,6 +101,7 @@ def categorical(probs: Any = None, logits: Any = None, shape: Any = (), axis: in
         logits: the same as logarithms, in place of probs; -inf is a class that is never drawn.
         shape: how many draws of each distribution: axes that are put in front.
         axis: where the K classes are.
+        device: ``"cpu"``, ``"cuda"`` or None: where probs or logits are.
 
     Returns:
         int64 numbers of shape ``shape`` followed by that of probs without ``axis``.
@@ -112,11 +123,11 @@ def categorical(probs: Any = None, logits: Any = None, shape: Any = (), axis: in
     place = axis_number("categorical", axis, given._data.ndim, given)
     sizes = shape_tuple("categorical", shape)
     weights = _weights("categorical", name, given, place)
-    return make_tensor(_classes(weights, sizes + weights.shape[:-1]))
+    return created("categorical", _classes(weights, sizes + weights.shape[:-1]), home_of(device, given))
 
 
 @checked_keywords
-def multinomial(probs: Any, num_samples: int, replacement: bool = False) -> Tensor:
+def multinomial(probs: Any, num_samples: int, replacement: bool = False, *, device: str | None = None) -> Tensor:
     """``num_samples`` class numbers from each distribution along the last axis, without repetition by default.
 
     Without replacement the next class is always drawn from those that are left, with their own proportions.
@@ -126,6 +137,7 @@ def multinomial(probs: Any, num_samples: int, replacement: bool = False) -> Tens
         probs: (..., K): non-negative and finite along the last axis, not all 0; they need not add up to 1.
         num_samples: how many; without replacement at most the number of classes that are not impossible.
         replacement: whether a class may be drawn again.
+        device: ``"cpu"``, ``"cuda"`` or None: where probs are.
 
     Returns:
         int64 numbers of shape (..., num_samples).
@@ -143,16 +155,18 @@ def multinomial(probs: Any, num_samples: int, replacement: bool = False) -> Tens
     weights = _weights("multinomial", "probs", given, place)
     if replacement:
         drawn = _classes(weights[..., None, :], (*weights.shape[:-1], count))
-        return make_tensor(drawn)
+        return created("multinomial", drawn, home_of(device, given))
     least = int(np.count_nonzero(weights, axis=-1).min(initial=weights.shape[-1]))
     if count > least:
         need = f"needs at least {count} classes that are not impossible, but there are {least}"
         fail(ArgumentError, "multinomial", need, {"probs": given}, "replacement=True draws a class again")
-    return make_tensor(_distinct(weights, count))
+    return created("multinomial", _distinct(weights, count), home_of(device, given))
 
 
 @checked_keywords
-def choice(x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis: int = 0) -> Tensor:
+def choice(
+    x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis: int = 0, *, device: str | None = None
+) -> Tensor:
     """Elements of ``x`` at random, as NumPy's ``Generator.choice``.
 
     Args:
@@ -162,6 +176,7 @@ def choice(x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis
         replace: whether a slice may be drawn again.
         p: (n,), in which proportion the slices are drawn; None means equally likely.
         axis: the axis to take from.
+        device: ``"cpu"``, ``"cuda"`` or None: where x is, or the CPU.
 
     Raises:
         ArgumentError: if there are too few slices, or p is no distribution.
@@ -176,7 +191,7 @@ def choice(x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis
     place = 0 if tensor is None else axis_number("choice", axis, tensor._data.ndim, tensor)
     n = integer("choice", "x", x) if tensor is None else tensor._data.shape[place]
     sizes = shape_tuple("choice", shape)
-    count, weights, available = math.prod(sizes), None, n
+    count, weights, available, given = math.prod(sizes), None, n, None
     if n < 0:
         fail(ArgumentError, "choice", f"needs x of at least 0, but got {n}")
     if p is not None:
@@ -198,12 +213,16 @@ def choice(x: Any, /, shape: Any = (), replace: bool = True, p: Any = None, axis
         found = bits.integers(*next_key(), sizes, 0, max(n, 1))
     else:
         found = bits.permutation(*next_key(), n)[:count].reshape(sizes)
-    return make_tensor(found) if tensor is None else _taken(tensor, found, place)
+    if tensor is None:
+        return created("choice", found, home_of(device, given))
+    return to_device(_taken(tensor, found, place), device)
 
 
 @checked_keywords
-def permutation(x: Any, /, axis: int = 0) -> Tensor:
+def permutation(x: Any, /, axis: int = 0, *, device: str | None = None) -> Tensor:
     """``x`` in random order along ``axis``; of an integer n, the numbers 0, ..., n - 1 as int64.
+
+    It lies on ``device``, else where x is.
 
     The gradient of a tensor goes back to where its elements were.
 
@@ -217,12 +236,12 @@ def permutation(x: Any, /, axis: int = 0) -> Tensor:
     if has_axes(x):
         tensor = as_tensor("permutation", x)
         place = axis_number("permutation", axis, tensor._data.ndim, tensor)
-        return _taken(tensor, bits.permutation(*next_key(), tensor._data.shape[place]), place)
+        return to_device(_taken(tensor, bits.permutation(*next_key(), tensor._data.shape[place]), place), device)
     count = integer("permutation", "n", x)
     if count < 0:
         hint = "it is the number of elements"
         fail(ArgumentError, "permutation", f"needs n of at least 0, but got {count}", {}, hint)
-    return make_tensor(bits.permutation(*next_key(), count))
+    return created("permutation", bits.permutation(*next_key(), count), device)
 
 
 def _taken(x: Tensor, indices: np.ndarray, place: int) -> Tensor:
@@ -293,12 +312,20 @@ def has_axes(x: Any) -> bool:
     return isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) > 0
 
 
+def home_of(device: str | None, *parameters: Any) -> str:
+    """The device of a draw: the one asked for, else that of the first parameter which is a tensor elsewhere."""
+    if device is not None:
+        return device
+    homes = (device_of(value._data) for value in parameters if isinstance(value, Tensor))
+    return next((home for home in homes if home != "cpu"), "cpu")
+
+
 def host(operation: str, name: str, x: Tensor) -> np.ndarray:
-    """The values of a parameter, which are looked at before anything is drawn."""
+    """The values of a parameter, which are looked at before anything is drawn; those of a GPU are copied."""
     data = x._data
-    if type(data) is not np.ndarray:
+    if type(data) is not np.ndarray and device_of(data) not in DEVICES[1:]:
         fail(DeviceError, operation, f"needs {name} on the CPU, where it draws", {name: x})
-    return data
+    return on_host(data)
 
 
 def require_broadcast(operation: str, name: str, values: Any, shape: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
+from tinygrad_lite.functions.devices import to_device
 from tinygrad_lite.functions.index_refusals import index_fault
 from tinygrad_lite.functions.manipulation import broadcast_to, cast, reshape
 
@@ -24,11 +25,12 @@ __all__ = [
 ]
 
 
-def index_parts(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
-    """The index as a tuple of slices, ints, None, Ellipsis and arrays of x's own kind."""
+def index_parts(operation: str, index: Any, x: Tensor, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The index of an array of ``shape``, as a tuple of slices, ints, None, Ellipsis and arrays of x's own kind."""
     xp = namespaces[type(x._data)]
     parts = index if isinstance(index, tuple) else (index,)
     found: list[Any] = []
+    host = True  # whether all index arrays lie in the processor's memory
     for part in parts:
         if part is None or part is Ellipsis or type(part) is int or isinstance(part, slice):
             found.append(part)
@@ -57,8 +59,19 @@ def index_parts(operation: str, index: Any, x: Tensor) -> tuple[Any, ...]:
             elif array.dtype.kind in "fc":
                 hint = "compare or convert with astype to get bools or integers"
             fail(DTypeError, operation, "needs integers, bools or slices as index", {"x": x, "index": part}, hint)
-        found.append(xp.asarray(array))
-    return tuple(found)
+        host = host and type(array) is np.ndarray
+        found.append(array if type(array) is np.ndarray else xp.asarray(array))
+    if xp.array_type is np.ndarray:
+        return tuple(found)
+    if host:  # what lies here is checked here: a device would report it later
+        try:
+            np.broadcast_to(np.False_, shape)[tuple(found)]
+        except IndexError as error:
+            refused = error
+        else:
+            return tuple([xp.asarray(part) if type(part) is np.ndarray else part for part in found])
+        _refuse_index(operation, x, shape, tuple(found), index, refused)
+    return tuple([xp.asarray(part) if type(part) is np.ndarray else part for part in found])
 
 
 def _refuse_index(
@@ -83,7 +96,7 @@ def getitem(x: Any, index: Any, /) -> Tensor:
     Tensor([2., 3.])
     """
     x = as_tensor("getitem", x)
-    parts = index_parts("getitem", index, x)
+    parts = index_parts("getitem", index, x, x._data.shape)
     try:
         return apply(rules.GETITEM, (x,), (parts,))
     except Error as error:  # the row does not know the index as the user wrote it
@@ -102,7 +115,7 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
     Tensor([9., 2., 3.])
     """
     x = as_tensor("setitem", x)
-    parts = index_parts("setitem", index, x)
+    parts = index_parts("setitem", index, x, x._data.shape)
     values = cast_like("setitem", values, x)
     spare = _check_assignment(x, values, parts, index)
     if spare:  # leading axes of size one, which NumPy's assignment allows and broadcasting does not undo
@@ -173,7 +186,7 @@ def assign(x: Tensor, index: Any, values: Any) -> None:
     """
     if type(x._node) is Leaf:
         refuse_leaf("setitem", x)
-        parts = index_parts("setitem", index, x)
+        parts = index_parts("setitem", index, x, x._data.shape)
         values = cast_like("setitem", values, x)
         _check_assignment(x, values, parts, index)
         x._version.raise_count()  # type: ignore[union-attr]
@@ -209,7 +222,7 @@ def add_at(x: Any, index: Any, shape: Any, /) -> Tensor:
     Tensor([4., 0., 2.])
     """
     x, sizes = as_tensor("add_at", x), shape_tuple("add_at", shape)
-    parts = index_parts("add_at", index, x)
+    parts = index_parts("add_at", index, x, sizes)
     target = selected_shape("add_at", x, sizes, parts, index)
     if target != x._data.shape:
         need = f"needs x in the shape {target} that the index selects from {sizes}"
@@ -232,7 +245,7 @@ def checked_indices(
             need = f"got index {high if high >= size else low}, but the axis has {size} elements"
             hint = f"indices go from 0 to {size - 1}" + (f", or from -{size} to -1 from the end" if negative else "")
             fail(IndexingError, operation, need, named, hint if size else "there is nothing to pick")
-    return tensor
+    return tensor if x is None or isinstance(indices, Tensor) else to_device(tensor, x.device)
 
 
 def _all_below(indices: Any, size: int) -> bool:

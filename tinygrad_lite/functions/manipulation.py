@@ -23,7 +23,7 @@ from tinygrad_lite.functions.arguments import (
     shape_tuple,
     whole_numbers,
 )
-from tinygrad_lite.functions.creation import check_device
+from tinygrad_lite.functions.devices import to_device
 
 __all__ = [
     "astype",
@@ -55,7 +55,7 @@ def astype(x: Any, dtype: dtypes.DTypeLike, /, *, copy: bool = True, device: str
         dtype: the element type.
         copy: False returns ``x`` itself if it has this type already. Values never change behind a tensor's back, so
             that the new tensor of ``copy=True`` may share its memory.
-        device: None or the device of ``x``.
+        device: where the result shall be; None is the device of ``x``.
 
     Raises:
         GradientError: if a tensor that requires a gradient would become complex.
@@ -63,8 +63,7 @@ def astype(x: Any, dtype: dtypes.DTypeLike, /, *, copy: bool = True, device: str
     >>> astype(Tensor([1.7, -1.7]), "int64")
     Tensor([ 1, -1], dtype=int64)
     """
-    check_device("astype", device)
-    tensor, wanted = as_tensor("astype", x), dtypes.as_dtype(dtype)
+    tensor, wanted = to_device(as_tensor("astype", x), device, "astype"), dtypes.as_dtype(dtype)
     if tensor._data.dtype != wanted:
         if wanted.kind == "c" and tensor._node is not None:
             need = "cannot carry a gradient: complex tensors have none"

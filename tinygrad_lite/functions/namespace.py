@@ -10,6 +10,7 @@ from tinygrad_lite.functions.complex_numbers import *
 from tinygrad_lite.functions.creation import zeros_like as zeros_like
 from tinygrad_lite.functions.curves import *
 from tinygrad_lite.functions.decompositions import *
+from tinygrad_lite.functions.devices import to_device as to_device
 from tinygrad_lite.functions.einsum import *
 from tinygrad_lite.functions.einsum import contract as contract
 from tinygrad_lite.functions.elementwise import *

@@ -1,8 +1,8 @@
 """Random tensors. Every draw takes the next number of one counter, so one seed gives one sequence of results.
 
-The bits are a pure function of (seed, counter, position): see ``backends/cpu/random.py``. Parameters may be tensors,
-which broadcast to the shape of the draw. No gradient flows through a draw into them; ``mean + std * normal(shape)``
-has one.
+The bits are a pure function of (seed, counter, position), on every device: see ``backends/cpu/random.py``. Parameters
+may be tensors, which broadcast to the shape of the draw. No gradient flows through a draw into them;
+``mean + std * normal(shape)`` has one. A draw lies on the ``device`` asked for, else where its parameters are.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_leaf, make_tensor
 from tinygrad_lite.backends.cpu import gamma_draws
-from tinygrad_lite.backends.cpu import random as bits
 from tinygrad_lite.dialects import refusing
 from tinygrad_lite.errors import ArgumentError, DTypeError, describe, fail
 from tinygrad_lite.functions.arguments import checked_keywords, floating, number, shape_tuple
+from tinygrad_lite.functions.devices import backend
 from tinygrad_lite.functions.discrete import bernoulli as bernoulli
 from tinygrad_lite.functions.discrete import categorical as categorical
 from tinygrad_lite.functions.discrete import choice as choice
-from tinygrad_lite.functions.discrete import has_axes, host, require_broadcast
+from tinygrad_lite.functions.discrete import has_axes, home_of, host, require_broadcast
 from tinygrad_lite.functions.discrete import integers as integers
 from tinygrad_lite.functions.discrete import multinomial as multinomial
 from tinygrad_lite.functions.discrete import permutation as permutation
@@ -50,7 +50,13 @@ __all__ = [
 
 @checked_keywords
 def uniform(
-    shape: Any, low: Any = 0.0, high: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+    shape: Any,
+    low: Any = 0.0,
+    high: Any = 1.0,
+    *,
+    dtype: Any = "float32",
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Independent numbers from U[low, high).
 
@@ -58,6 +64,7 @@ def uniform(
         shape: of the result.
         low, high: finite numbers or tensors, low <= high; they and their distance fit into the dtype.
         dtype: float16, float32 or float64.
+        device: ``"cpu"``, ``"cuda"`` or None: where a parameter is, or the CPU.
         requires_grad: make the result a leaf.
 
     Raises:
@@ -69,7 +76,7 @@ def uniform(
     >>> x.shape, bool((x >= -1).all() & (x < 1).all())
     ((2, 3), True)
     """
-    sizes = _sizes("uniform", shape, low=low, high=high)
+    sizes, home = _sizes("uniform", shape, low=low, high=high), home_of(device, low, high)
     in_a_row = type(shape) is int and type(low) is int and (type(high), high) == (float, 1.0)
     low, high = _parameter("uniform", "low", low, sizes), _parameter("uniform", "high", high, sizes)
     if not _all((-math.inf < low) & (low <= high) & (high < math.inf)):
@@ -78,7 +85,7 @@ def uniform(
         if in_a_row and hint:
             hint = f"the sizes of a shape go in brackets: uniform(({shape}, {low}))"
         fail(ArgumentError, "uniform", need, _tensors(low=low, high=high), hint)
-    kind = _float_dtype("uniform", dtype)
+    kind, xp = _float_dtype("uniform", dtype), backend("uniform", home)
     if type(low) is np.ndarray or type(high) is np.ndarray or (low, high) != (0.0, 1.0):
         with np.errstate(over="ignore"):
             first, last = _as(kind, low), _as(kind, high)
@@ -86,18 +93,24 @@ def uniform(
         if not _all(np.isfinite(first) & np.isfinite(last) & np.isfinite(extent)):
             need = f"needs bounds whose distance fits into {kind.name}" + _found(low, high)
             fail(ArgumentError, "uniform", need, _tensors(low=low, high=high), 'dtype="float64" reaches further')
-        data = bits.uniform(*next_key(), sizes, kind)
-        data *= extent
-        data += first
-        np.minimum(data, np.nextafter(last, first), out=data)  # rounding may have reached high, which is excluded
+        data = xp.uniform(*next_key(), sizes, kind)
+        data *= _there(xp, extent)
+        data += _there(xp, first)
+        data = _at_most(xp, data, np.nextafter(last, first))  # rounding may have reached high, which is excluded
     else:
-        data = bits.uniform(*next_key(), sizes, kind)
+        data = xp.uniform(*next_key(), sizes, kind)
     return _leaf(data, requires_grad)
 
 
 @checked_keywords
 def normal(
-    shape: Any, mean: Any = 0.0, std: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+    shape: Any,
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    *,
+    dtype: Any = "float32",
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Independent numbers from the normal distribution, by Box and Muller's transform of uniform ones.
 
@@ -105,6 +118,7 @@ def normal(
         shape: of the result.
         mean, std: numbers or tensors; std is finite and at least 0.
         dtype: float16, float32 or float64.
+        device: ``"cpu"``, ``"cuda"`` or None: where a parameter is, or the CPU.
         requires_grad: make the result a leaf.
 
     Raises:
@@ -116,25 +130,32 @@ def normal(
     >>> bool(abs(x.mean() - 5.0) < 0.2)
     True
     """
-    sizes = _sizes("normal", shape, mean=mean, std=std)
+    sizes, home = _sizes("normal", shape, mean=mean, std=std), home_of(device, mean, std)
     mean, std = _parameter("normal", "mean", mean, sizes), _parameter("normal", "std", std, sizes)
     _require_scale("normal", "std", std)
-    kind = _float_dtype("normal", dtype)
-    data = bits.normal(*next_key(), sizes, kind)
-    _scale(data, std)
+    kind, xp = _float_dtype("normal", dtype), backend("normal", home)
+    data = _scaled(xp, xp.normal(*next_key(), sizes, kind), std)
     if type(mean) is np.ndarray or mean != 0.0:
-        data += _as(kind, mean)
+        data += _there(xp, _as(kind, mean))
     return _leaf(data, requires_grad)
 
 
 @checked_keywords
-def exponential(shape: Any, scale: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False) -> Tensor:
+def exponential(
+    shape: Any,
+    scale: Any = 1.0,
+    *,
+    dtype: Any = "float32",
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Independent numbers from the exponential distribution with mean ``scale``: its density is exp(-x/scale)/scale.
 
     Args:
         shape: of the result.
         scale: a number or tensor, finite and at least 0; one over PyTorch's rate.
         dtype: float16, float32 or float64.
+        device: ``"cpu"``, ``"cuda"`` or None: where a parameter is, or the CPU.
         requires_grad: make the result a leaf.
 
     Raises:
@@ -146,18 +167,22 @@ def exponential(shape: Any, scale: Any = 1.0, *, dtype: Any = "float32", require
     >>> bool((x >= 0).all() & (abs(x.mean() - 5.0) < 1.0))
     True
     """
-    sizes = _sizes("exponential", shape, scale=scale)
+    sizes, home = _sizes("exponential", shape, scale=scale), home_of(device, scale)
     scale = _parameter("exponential", "scale", scale, sizes)
     _require_scale("exponential", "scale", scale)
-    kind = _float_dtype("exponential", dtype)
-    data = bits.exponential(*next_key(), sizes, kind)
-    _scale(data, scale)
-    return _leaf(data, requires_grad)
+    kind, xp = _float_dtype("exponential", dtype), backend("exponential", home)
+    return _leaf(_scaled(xp, xp.exponential(*next_key(), sizes, kind), scale), requires_grad)
 
 
 @checked_keywords
 def gamma(
-    shape: Any, concentration: Any, scale: Any = 1.0, *, dtype: Any = "float32", requires_grad: bool = False
+    shape: Any,
+    concentration: Any,
+    scale: Any = 1.0,
+    *,
+    dtype: Any = "float32",
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Independent numbers from the gamma distribution, by Marsaglia and Tsang's method.
 
@@ -169,6 +194,7 @@ def gamma(
             to 0, and below 0.0009 most float64 ones.
         scale: a number or tensor, finite and at least 0; one over PyTorch's rate.
         dtype: float16, float32 or float64.
+        device: ``"cpu"``, ``"cuda"`` or None: where a parameter is, or the CPU.
         requires_grad: make the result a leaf.
 
     Raises:
@@ -181,16 +207,16 @@ def gamma(
     True
     """
     sizes = _sizes("gamma", shape, concentration=concentration, scale=scale)
+    home = home_of(device, concentration, scale)
     concentration = _parameter("gamma", "concentration", concentration, sizes)
     scale = _parameter("gamma", "scale", scale, sizes)
     if not _all((concentration > 0) & (concentration < math.inf)):
         need = "needs a finite concentration greater than 0" + _found(concentration)
         fail(ArgumentError, "gamma", need, _tensors(concentration=concentration))
     _require_scale("gamma", "scale", scale)
-    kind = _float_dtype("gamma", dtype)
-    data = gamma_draws.gamma(*next_key(), sizes, concentration, kind)
-    _scale(data, scale)
-    return _leaf(data, requires_grad)
+    kind, xp = _float_dtype("gamma", dtype), backend("gamma", home)
+    data = gamma_draws.gamma(*next_key(), sizes, concentration, kind)  # on the CPU: elements try again one by one
+    return _leaf(_scaled(xp, xp.asarray(data), scale), requires_grad)
 
 
 # --- parameters -----------------------------------------------------------------------------------------
@@ -250,9 +276,22 @@ def _as(kind: Any, value: Any) -> Any:
     return value.astype(kind) if type(value) is np.ndarray else kind.type(value)
 
 
-def _scale(data: Any, factor: Any) -> None:
+def _there(xp: Any, value: Any) -> Any:
+    """A NumPy array or number as an operand of the draws of a namespace."""
+    return xp.asarray(value) if type(value) is np.ndarray else value.item()
+
+
+def _scaled(xp: Any, data: Any, factor: Any) -> Any:
+    """The draw times a parameter: in its own memory, where its device can."""
     if type(factor) is np.ndarray or factor != 1.0:
-        data *= _as(data.dtype, factor)
+        data *= _there(xp, _as(data.dtype, factor))
+    return data
+
+
+def _at_most(xp: Any, data: Any, limit: Any) -> Any:
+    if type(data) is np.ndarray:
+        return np.minimum(data, limit, out=data)
+    return xp.minimum(data, _there(xp, limit))
 
 
 def _float_dtype(operation: str, dtype: Any) -> Any:

@@ -270,7 +270,7 @@ def index_put(x: Any, indices: Any, values: Any, /, accumulate: bool = False) ->
     if not accumulate:
         return setitem(x, values, indices)
     x = as_tensor("index_put", x)
-    parts = index_parts("index_put", indices, x)
+    parts = index_parts("index_put", indices, x, x._data.shape)
     target = selected_shape("index_put", x, x._data.shape, parts, indices)
     values = cast_like("index_put", values, x)
     own = values._data.shape
@@ -311,7 +311,7 @@ def masked_scatter(x: Any, mask: Any, source: Any, /) -> Tensor:
     """
     x = as_tensor("masked_scatter", x)
     x, mask = stretched("masked_scatter", x, bool_mask("masked_scatter", x, mask))
-    parts = index_parts("masked_scatter", mask, x)
+    parts = index_parts("masked_scatter", mask, x, x._data.shape)
     (count,) = selected_shape("masked_scatter", x, x._data.shape, parts, mask)
     source = reshape(cast_like("masked_scatter", source, x, "source"), (-1,))
     if source._data.size < count:

@@ -75,6 +75,14 @@ def set_rng_state(state: dict[str, int]) -> None:
         _state.update(state)
 
 
+def skip(draws: int) -> tuple[int, int]:
+    """Leave out the next draws, which somebody else makes; the (seed, counter) of the first of them."""
+    with _lock:
+        key = _state["seed"], _state["counter"]
+        _state["counter"] += draws
+        return key
+
+
 def next_key() -> tuple[int, int]:
     """The (seed, counter) of the next draw, which no other draw gets (but its repetition in a checkpoint)."""
     return _draw() if mode.tape is None else mode.tape.key(_draw)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.errors import ArgumentError, fail
-from tinygrad_lite.functions import creation
+from tinygrad_lite.functions import devices
 
 #: The newest version of the standard that is offered in full, and those that it contains.
 VERSION = "2025.12"
@@ -61,7 +61,7 @@ class Info:
 
     def default_dtypes(self, /, *, device: str | None = None) -> dict[str, dtypes.DType]:
         """What Python numbers become, and of which type indices are."""
-        creation.check_device("default_dtypes", device)
+        devices.check_device("default_dtypes", device)
         return {
             "real floating": dtypes.default_float,
             "complex floating": dtypes.default_complex,
@@ -77,7 +77,7 @@ class Info:
         >>> sorted(Info().dtypes(kind=("bool", "complex floating")))
         ['bool', 'complex128', 'complex64']
         """
-        creation.check_device("dtypes", device)
+        devices.check_device("dtypes", device)
         return {name: dtype for name, dtype in _NAMED.items() if kind is None or dtypes.isdtype(dtype, kind)}
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor, mode
+from tinygrad_lite.autograd.graph import HookHandle, Hooks, Tensor, make_tensor, mode
 from tinygrad_lite.calls import CheckedConstructor, refuse_call
 from tinygrad_lite.errors import ArgumentError, DTypeError, Error, MissingAttributeError, fail
-from tinygrad_lite.functions.creation import check_device, zeros_like
+from tinygrad_lite.functions.creation import zeros_like
+from tinygrad_lite.functions.devices import backend
 from tinygrad_lite.nn import hooks, state
-from tinygrad_lite.nn.parameter import Parameter, convert
+from tinygrad_lite.nn.parameter import Parameter, changed, convert
 
 __all__ = ["Module"]
 
@@ -341,28 +342,41 @@ class Module(CheckedConstructor):
             if grad is not None:
                 parameter.grad = None if set_to_none else zeros_like(grad)
 
-    def to(self: M, target: Any) -> M:
-        """Change the dtype of all floating-point parameters, gradients and buffers, or the device.
+    def to(self: M, *targets: Any, dtype: dtypes.DTypeLike = None, device: str | None = None) -> M:
+        """Change the dtype of all floating-point parameters, gradients and buffers, or their device, or both.
 
-        Call it before the optimiser is made, which keeps the parameters in memory of one dtype.
+        Call it before the optimiser is made, which keeps the parameters in memory of one dtype on one device.
 
         Args:
-            target: a floating-point dtype, or the device ``"cpu"``.
+            targets: a floating-point dtype, a device (``"cpu"``, ``"cuda"``), or a tensor whose dtype and device are
+                meant.
+            dtype, device: the same by name.
+
+        >>> from tinygrad_lite import nn
+        >>> nn.Linear(2, 1).to("cpu", "float64").weight.dtype
+        dtype('float64')
         """
-        if isinstance(target, str) and not dtypes.is_name(target):
-            check_device("to", target)
-            return self
-        dtype = dtypes.as_dtype(target)
-        if not dtypes.is_float(dtype):
+        for target in targets:
+            if isinstance(target, Tensor):
+                dtype, device = target.dtype, target.device
+            elif isinstance(target, str) and not dtypes.is_name(target):
+                device = target
+            else:
+                dtype = target
+        place = None if device is None else backend("to", device).device
+        kind = None if dtype is None else dtypes.as_dtype(dtype)
+        if kind is not None and not dtypes.is_float(kind):
             hint = "parameters have gradients, which need floats"
-            fail(DTypeError, "to", f"needs a floating-point dtype, but got {dtype.name}", {}, hint)
+            fail(DTypeError, "to", f"needs a floating-point dtype, but got {kind.name}", {}, hint)
         for parameter in self.parameters():
-            if parameter.dtype != dtype:
-                convert(parameter, dtype)
+            goal = (kind or parameter.dtype, place or parameter.device)
+            if goal != (parameter.dtype, parameter.device):
+                convert(parameter, *goal)
         for module in self.modules():
             for name, buffer in list(module.named_buffers(recurse=False)):
-                if dtypes.is_float(buffer.dtype):
-                    setattr(module, name, buffer.astype(dtype))
+                goal = (kind if kind and dtypes.is_float(buffer.dtype) else buffer.dtype, place or buffer.device)
+                if goal != (buffer.dtype, buffer.device):
+                    setattr(module, name, make_tensor(changed(buffer, *goal)))
         return self
 
     def float(self: M) -> M:

@@ -6,7 +6,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, no_grad
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor
-from tinygrad_lite.functions.creation import ones, zeros
+from tinygrad_lite.functions.creation import ones, ones_like, zeros, zeros_like
 from tinygrad_lite.functions.elementwise import maximum, sqrt, square
 from tinygrad_lite.functions.manipulation import reshape
 from tinygrad_lite.functions.network import batch_norm
@@ -77,9 +77,9 @@ class BatchNorm1d(Module):
     def reset_running_stats(self) -> None:
         """Forget the batches seen so far."""
         if self.running_mean is not None and self.running_var is not None:
-            self.running_mean = zeros(self.num_features, self.running_mean.dtype)
-            self.running_var = ones(self.num_features, self.running_var.dtype)
-            self.num_batches_tracked = Tensor(0)
+            self.running_mean = zeros_like(self.running_mean)
+            self.running_var = ones_like(self.running_var)
+            self.num_batches_tracked = zeros_like(self.num_batches_tracked)
 
     def forward(self, x: Tensor) -> Tensor:
         """x of shape (N, C) or (N, C, L), normalised."""

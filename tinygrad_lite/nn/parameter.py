@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tinygrad_lite import dtypes
-from tinygrad_lite.autograd.graph import Leaf, Tensor, make_leaf
+from tinygrad_lite.autograd.graph import Leaf, Tensor, make_leaf, make_tensor
 from tinygrad_lite.autograd.refusals import require_float
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.backends.devices import to_device
 
 __all__ = ["Parameter"]
 
@@ -41,26 +41,38 @@ class Parameter(Tensor):
 
 
 def write(tensor: Tensor, values: Any) -> None:
-    """Give ``tensor`` new values of its own shape and dtype, outside the graph.
+    """Give ``tensor`` new values of its own shape, outside the graph: a number, or an array of any device and dtype.
 
     A leaf is written in place, because optimisers and communicators look at its memory, with its version
     raised; any other tensor gets an array of its own, because others may look at its memory.
     """
+    xp = namespaces[type(tensor._data)]
+    if hasattr(values, "shape"):
+        values = xp.astype(to_device(values, tensor.device), tensor.dtype)
     if type(tensor._node) is Leaf and tensor._version is not None:
         tensor._version.raise_count()
         tensor._data[...] = values
     else:
-        replaced = np.empty(tensor._data.shape, tensor._data.dtype)
+        replaced = xp.empty(tensor._data.shape, tensor._data.dtype)
         replaced[...] = values
         tensor._data, tensor._version = replaced, None
 
 
-def convert(tensor: Tensor, dtype: dtypes.DType) -> None:
-    """Change the dtype of a leaf and of its gradient; hooks stay, a place in an optimiser's arena does not."""
+def convert(tensor: Tensor, dtype: dtypes.DType, device: str) -> None:
+    """Change dtype and device of a leaf and of its gradient; hooks stay, a place in an optimiser's arena does not."""
     leaf, grad = tensor._node, tensor.grad
-    tensor._data, tensor._version = tensor._data.astype(dtype), None
+    tensor._data, tensor._version = changed(tensor, dtype, device), None
     if type(leaf) is Leaf:
         renewed = make_leaf(tensor)
         renewed.hooks, renewed.after = leaf.hooks, leaf.after
         if grad is not None:
-            tensor.grad = grad.detach().astype(dtype)
+            tensor.grad = make_tensor(changed(grad, dtype, device))
+
+
+def changed(tensor: Tensor, dtype: dtypes.DType, device: str) -> Any:
+    """The array of ``tensor`` in another dtype and on another device, as memory of its own."""
+    there = to_device(tensor._data, device)
+    xp = namespaces[type(there)]
+    if there.dtype != dtype:
+        return xp.astype(there, dtype)
+    return xp.asarray(there, copy=True) if there is tensor._data else there

@@ -23,6 +23,7 @@ import numpy as np
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.backends.devices import on_host
 from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DataError, DataNotFoundError, DTypeError, fail
 
@@ -180,7 +181,7 @@ def _arrays(tensors: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
         if not isinstance(value, (Tensor, np.ndarray)):
             hint = "save(...) takes plain values as well, in dictionaries and lists"
             fail(DTypeError, "save_file", f"needs tensors, but {name!r} is not one", {"value": value}, hint)
-        array = np.asarray(value._data if isinstance(value, Tensor) else value)
+        array = on_host(value._data) if isinstance(value, Tensor) else np.asarray(value)
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype not in _NAMES:
             fail(DTypeError, "save_file", f"cannot store {array.dtype.name}, which the format lacks", {name: value})

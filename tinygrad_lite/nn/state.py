@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
+from tinygrad_lite.autograd.rows import copied
+from tinygrad_lite.backends.devices import to_device
 from tinygrad_lite.errors import DTypeError, StateError, fail
 from tinygrad_lite.nn.parameter import Parameter, write
 
@@ -53,14 +55,16 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
         if isinstance(targets[name], Parameter):
             write(targets[name], value)
         else:  # whoever holds the old buffer keeps its value
-            setattr(module.get_submodule(path), attribute, make_tensor(value.copy()))
+            there = to_device(value, targets[name].device)
+            own = copied(there) if there is value else there
+            setattr(module.get_submodule(path), attribute, make_tensor(own))
     return IncompatibleKeys(missing, unexpected)
 
 
 def _array(name: str, value: Any) -> Any:
     """The array behind one value; a copy if it may change while others are written."""
     if isinstance(value, Tensor):
-        return value._data if value._version is None else value._data.copy()
+        return value._data if value._version is None else copied(value._data)
     if not hasattr(value, "__array__"):
         hint = "make it one: Tensor(value)"
         fail(DTypeError, "load_state_dict", f"needs tensors, but {name!r} is none", {"value": value}, hint)

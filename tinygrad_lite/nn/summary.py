@@ -38,9 +38,10 @@ def summary(model: Module, input_shape: Sequence[int], dtype: dtypes.DTypeLike =
     7,850 parameters, all trainable, 30.7 KiB
     """
     shape = shape_tuple("summary", input_shape)
+    first = next(iter(model.parameters()), None)
     if dtype is None:
-        dtype = next((p.dtype for p in model.parameters()), dtypes.default_float)
-    outputs = _output_shapes(model, zeros(shape, dtype))
+        dtype = dtypes.default_float if first is None else first.dtype
+    outputs = _output_shapes(model, zeros(shape, dtype, device=None if first is None else first.device))
     rows = [("layer", "", "output", "parameters")]
     for name, module in model.named_modules():
         own = sum(p.size for p in module.parameters(recurse=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from tinygrad_lite.backends.cpu import updates
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.runs import Run
 from tinygrad_lite.optim.settings import BETAS, FLAG, NON_NEGATIVE, Limit
@@ -71,7 +70,7 @@ class Adam(Optimizer):
 
     def update(self, run: Run) -> None:
         group = run.group
-        updates.adam(
+        run.updates.adam(
             run.values,
             run.grads,
             run.state("exp_avg"),

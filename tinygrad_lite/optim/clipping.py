@@ -15,13 +15,11 @@ import numpy as np
 from tinygrad_lite.autograd.arena import Span, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, make_tensor
 from tinygrad_lite.autograd.leaves import claim_buffer
-from tinygrad_lite.backends.cpu.parallel import BLOCK, for_blocks
+from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.calls import checked_keywords
-from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, fail
+from tinygrad_lite.errors import ArgumentError, DeviceError, DTypeError, GradientError, fail
 from tinygrad_lite.optim.settings import NON_NEGATIVE, Limit, checked, listed
 
-#: Elements, a divisor of BLOCK: the squares of a row are summed in the precision of the array, the rows in double.
-ROW = 4096
 NORM = Limit(
     "a number above 0, or inf",
     lambda v: float(v) if isinstance(v, (int, float, np.number)) and not isinstance(v, bool) and v > 0 else None,
@@ -70,12 +68,11 @@ def clip_grad_norm_(
     pieces, others = _pieces(leaves)
     grads: list[Any] = [leaf.grad for leaf in leaves]
     loose: list[Any] = [leaf.grad for leaf in others]
-    norm = _norm([*map(_flat, pieces), *(grad._data for grad in loose)], given["norm_type"])
-    if error_if_nonfinite and not math.isfinite(norm):
-        _refuse_nonfinite(operation, norm)
-    factor = given["max_norm"] / (norm + 1e-6)
-    if not factor >= 1 and given["max_norm"] < math.inf:  # so that NaN counts
-        _change(pieces, others, lambda g, out: np.multiply(g, factor, out))
+    arrays = [*map(_flat, pieces), *(grad._data for grad in loose)]
+    norm = _measured(operation, arrays, given["norm_type"], error_if_nonfinite)
+    limit = namespaces[type(norm)].clipping.limiter(norm, given["max_norm"]) if given["max_norm"] < math.inf else None
+    if limit is not None:
+        _change(pieces, others, limit)
     return _as_tensor(norm, [grad._data for grad in grads])
 
 
@@ -102,8 +99,10 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     """
     operation = "clip_grad_value_"
     bound = checked(operation, {"clip_value": NON_NEGATIVE}, {"clip_value": clip_value})["clip_value"]
-    pieces, others = _pieces(_leaves(operation, parameters))
-    _change(pieces, others, lambda g, out: np.minimum(np.maximum(g, -bound, out=out), bound, out=out))
+    leaves = _leaves(operation, parameters)
+    grads: list[Any] = [leaf.grad for leaf in leaves]
+    xp = _namespace(operation, [grad._data for grad in grads])
+    _change(*_pieces(leaves), xp.clipping.limiter_of_values(bound))
 
 
 @checked_keywords
@@ -140,10 +139,7 @@ def get_total_norm(
             hint = "of gradients: [p.grad for p in model.parameters() if p.grad is not None]"
             fail(DTypeError, operation, "needs tensors of floats", {f"tensors[{i}]": tensor}, hint)
     arrays = [tensor._data for tensor in given]
-    norm = _norm(arrays, p)
-    if error_if_nonfinite and not math.isfinite(norm):
-        _refuse_nonfinite(operation, norm)
-    return _as_tensor(norm, arrays)
+    return _as_tensor(_measured(operation, arrays, p, error_if_nonfinite), arrays)
 
 
 # --- gradients ------------------------------------------------------------------------------------------
@@ -183,81 +179,47 @@ def _flat(span: Span) -> Array:
     return span.arena.grads[span.start : span.stop]
 
 
-def _change(pieces: list[Span], others: list[Leaf], function: Callable[[Array, Array], Array]) -> None:
-    """Run ``function(g, out)`` over all gradients: in place in an arena, else the tensor gets a new array."""
-    with np.errstate(all="ignore"):
-        for piece in pieces:
-            for leaf in piece.leaves:
-                claim_buffer(leaf)
-            _change_flat(_flat(piece), function)
-        for leaf in others:
-            grad: Any = leaf.grad
-            changed = function(grad._data, np.empty_like(grad._data))
-            if grad._node is None:
-                grad._data, grad._version = changed, None
-            else:  # recorded by create_graph: whoever holds it keeps its graph
-                leaf.grad = make_tensor(changed)
-
-
-def _change_flat(g: Array, function: Callable[[Array, Array], Array]) -> None:
-    for_blocks(g.size, BLOCK, lambda start, stop: function(g[start:stop], g[start:stop]))
+def _change(pieces: list[Span], others: list[Leaf], limit: Callable[[Array, Array], None]) -> None:
+    """Run ``limit(g, out)`` over all gradients: in place in an arena, else the tensor gets a new array."""
+    for piece in pieces:
+        for leaf in piece.leaves:
+            claim_buffer(leaf)
+        flat = _flat(piece)
+        limit(flat, flat)
+    for leaf in others:
+        grad: Any = leaf.grad
+        changed = namespaces[type(grad._data)].empty(grad._data.shape, grad._data.dtype)
+        limit(grad._data, changed)
+        if grad._node is None:
+            grad._data, grad._version = changed, None
+        else:  # recorded by create_graph: whoever holds it keeps its graph
+            leaf.grad = make_tensor(changed)
 
 
 # --- norms ----------------------------------------------------------------------------------------------
 
 
-def _norm(arrays: list[Array], p: float) -> float:
-    """The p-norm of all elements, as a Python float."""
-    arrays = [array.reshape(-1) for array in arrays if array.size]
-    with np.errstate(all="ignore"):
-        if p == 2:
-            total = math.fsum(_sum_of_squares(array) for array in arrays)
-            if 1e-30 < total < math.inf:
-                return math.sqrt(total)
-        largest = _largest(arrays)
-        if p == math.inf or largest == 0 or not math.isfinite(largest):
-            return largest
-        return float(largest * _scaled_sum(arrays, p, largest) ** (1 / p))
+def _namespace(operation: str, arrays: list[Array]) -> Any:
+    """The namespace of the device where all arrays are."""
+    types = {type(array) for array in arrays}
+    if len(types) > 1:
+        hint = "clip the parameters of each device by themselves"
+        fail(DeviceError, operation, "needs gradients on one device, but got some on several", hint=hint)
+    return namespaces[types.pop() if types else np.ndarray]
 
 
-def _sum_of_squares(array: Array) -> float:
-    if array.dtype == np.float16:
-        array = array.astype(np.float32)
-    full = array.size // ROW * ROW
-    rows, rest = array[:full].reshape(-1, ROW), array[full:]
-    sums = np.empty(len(rows), array.dtype)
-
-    def block(start: int, stop: int) -> None:
-        part = slice(start // ROW, stop // ROW)
-        np.vecdot(rows[part], rows[part], out=sums[part])
-
-    for_blocks(rows.size, BLOCK, block)
-    return float(sums.sum(dtype=np.float64)) + float(np.vecdot(rest, rest))
+def _measured(operation: str, arrays: list[Array], p: float, error_if_nonfinite: bool) -> Array:
+    """The norm, as float64 on the device of the arrays."""
+    norm: Array = _namespace(operation, arrays).clipping.norm(arrays, p)
+    if error_if_nonfinite and not math.isfinite(norm.item()):
+        hint = "look for the first NaN or inf in the loss, or lower the learning rate"
+        need = f"needs a finite norm with error_if_nonfinite=True, but it is {norm.item()}"
+        fail(ArgumentError, operation, need, hint=hint)
+    return norm
 
 
-def _largest(arrays: list[Array]) -> float:
-    """The largest absolute value; NaN if there is one."""
-    bounds = [float(bound) for array in arrays for bound in (array.max(), -array.min())]
-    return math.nan if any(math.isnan(bound) for bound in bounds) else max(bounds, default=0.0)
-
-
-def _scaled_sum(arrays: list[Array], p: float, scale: float) -> float:
-    """The sum of ``|x / scale|^p``, in double precision."""
-    parts: list[float] = []
-    for array in arrays:
-        for start in range(0, array.size, BLOCK):
-            block = np.abs(array[start : start + BLOCK].astype(np.float64)) / scale
-            parts.append(float((block if p == 1 else block**p).sum()))
-    return math.fsum(parts)
-
-
-def _as_tensor(norm: float, arrays: list[Array]) -> Tensor:
+def _as_tensor(norm: Array, arrays: list[Array]) -> Tensor:
     """In the widest dtype of the arrays, but at least float32: a norm soon passes what float16 can hold."""
     dtype = np.result_type(np.float32, *(array.dtype for array in arrays))
     with np.errstate(over="ignore"):
-        return make_tensor(np.asarray(norm, dtype))
-
-
-def _refuse_nonfinite(operation: str, norm: float) -> None:
-    hint = "look for the first NaN or inf in the loss, or lower the learning rate"
-    fail(ArgumentError, operation, f"needs a finite norm with error_if_nonfinite=True, but it is {norm}", hint=hint)
+        return make_tensor(namespaces[type(norm)].astype(norm, dtype))

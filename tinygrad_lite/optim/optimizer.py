@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_lite.autograd.arena import Arena, aligned_zeros, arenas_of, spans
+from tinygrad_lite.autograd.arena import Arena, arenas_of, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
 from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, leaf_of, release_grad
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.backends.devices import device_of, to_device
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import CheckedConstructor
 from tinygrad_lite.optim.runs import Record, Run
@@ -155,7 +157,8 @@ class Optimizer(CheckedConstructor):
                 elif leaf.grad._data is leaf.buffer:
                     claim_buffer(leaf).fill(0)
                 else:
-                    adopt_grad(leaf, make_tensor(np.zeros(leaf.shape, leaf.dtype)))
+                    zeros = namespaces[type(leaf.grad._data)].zeros(leaf.shape, leaf.dtype)
+                    adopt_grad(leaf, make_tensor(zeros))
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
         """Add parameters with settings of their own.
@@ -389,7 +392,8 @@ class Optimizer(CheckedConstructor):
             if new is not old:
                 for name in record.names:
                     moved = self._flat[old[0]][name][old[1] : old[2]]
-                    self._flat_array(new[0], name)[new[1] : new[2]] = moved  # type: ignore[index]
+                    there = to_device(moved, device_of(record.tensor._data))
+                    self._flat_array(new[0], name)[new[1] : new[2]] = there  # type: ignore[index]
                 record.slot = new
         used = {record.slot[0] for rows in self._records for record in rows}
         self._flat = {arena: arrays for arena, arrays in self._flat.items() if arena in used}
@@ -397,7 +401,7 @@ class Optimizer(CheckedConstructor):
     def _flat_array(self, arena: Arena, name: str) -> Array:
         arrays = self._flat.setdefault(arena, {})
         if name not in arrays:
-            arrays[name] = aligned_zeros(arena.values.dtype, arena.values.size)
+            arrays[name] = arena.zeros()
         return arrays[name]
 
     def __getstate__(self) -> dict[str, Any]:

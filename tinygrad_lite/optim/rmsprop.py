@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from tinygrad_lite.backends.cpu import updates
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.runs import Run
 from tinygrad_lite.optim.settings import FLAG, NON_NEGATIVE, SHARE, Limit
@@ -85,7 +84,7 @@ class RMSprop(Optimizer):
 
     def update(self, run: Run) -> None:
         group = run.group
-        updates.rmsprop(
+        run.updates.rmsprop(
             run.values,
             run.grads,
             run.state("square_avg"),

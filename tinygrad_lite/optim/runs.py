@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_lite.autograd.arena import Arena, aligned_zeros
+from tinygrad_lite.autograd.arena import Arena
 from tinygrad_lite.autograd.graph import Array, Tensor
+from tinygrad_lite.autograd.rows import namespaces
 
 
 class Record:
@@ -28,9 +29,23 @@ class Run:
         values, grads: 1-D, in place; the gradients are not to be written.
         step: how often these parameters were stepped, this time included.
         names: the state arrays that they have so far.
+        updates: the formulas on the device where the parameters are.
     """
 
-    __slots__ = ("_arrays", "_flat", "_slice", "grads", "group", "names", "records", "step", "tensors", "values")
+    __slots__ = (
+        "_arena",
+        "_arrays",
+        "_flat",
+        "_slice",
+        "grads",
+        "group",
+        "names",
+        "records",
+        "step",
+        "tensors",
+        "updates",
+        "values",
+    )
 
     def __init__(
         self, group: dict[str, Any], arena: Arena, where: slice, flat: dict[str, Array], records: list[Record]
@@ -39,7 +54,8 @@ class Run:
         self.values, self.grads = arena.values[where], arena.grads[where]
         self.step, self.names = records[0].step, records[0].names
         self.tensors = [record.tensor for record in records]
-        self._flat, self._slice = flat, where
+        self.updates = namespaces[type(self.values)].updates
+        self._arena, self._flat, self._slice = arena, flat, where
         self._arrays: dict[str, Array] = {}
 
     def state(self, name: str) -> Array:
@@ -47,8 +63,7 @@ class Run:
         array = self._arrays.get(name)
         if array is None:
             if name not in self._flat:
-                whole = self.records[0].slot[0].values
-                self._flat[name] = aligned_zeros(whole.dtype, whole.size)
+                self._flat[name] = self._arena.zeros()
             array = self._arrays[name] = self._flat[name][self._slice]
             if name not in self.names:
                 self.names = (*self.names, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from tinygrad_lite.backends.cpu import updates
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.optim.optimizer import Optimizer
 from tinygrad_lite.optim.runs import Run
@@ -86,7 +85,7 @@ class SGD(Optimizer):
     def update(self, run: Run) -> None:
         group = run.group
         first = "momentum_buffer" not in run.names
-        updates.sgd(
+        run.updates.sgd(
             run.values,
             run.grads,
             run.state("momentum_buffer") if group["momentum"] else None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Array, Tensor
+from tinygrad_lite.backends.devices import device_of, to_device
 from tinygrad_lite.errors import StateError, fail
 from tinygrad_lite.optim.settings import LABELS, checked
 
@@ -106,7 +107,7 @@ def _entry(optimizer: Optimizer, operation: str, where: str, entry: Any, paramet
         if array.shape != parameter.shape or array.dtype.kind not in "fiu":
             operands = {"parameter": parameter, name: array}
             _refuse(operation, f"needs numbers in the shape of the parameter as {where}[{name!r}]", operands)
-        arrays[name] = array.astype(parameter.dtype)
+        arrays[name] = to_device(array, device_of(parameter._data)).astype(parameter.dtype)
     return step, arrays
 
 

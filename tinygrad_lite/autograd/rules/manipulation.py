@@ -13,6 +13,16 @@ RESHAPE = row(
     view=True,
     x=Rule(lambda xp, g, x_shape: xp.reshape(g, x_shape), lambda xp, dx, shape: xp.reshape(dx, shape)),
 )
+# A copy on another device; ``home`` is where x is, and its gradient.
+TO_DEVICE = row(
+    "to_device",
+    "x | device home",
+    lambda xp, x, device, home: xp.to_device(x, device),
+    x=Rule(
+        lambda xp, g, home: xp.to_device(g, home),
+        lambda xp, dx, device: xp.to_device(dx, device),
+    ),
+)
 PERMUTE_DIMS = row(
     "permute_dims",
     "x | axes",

@@ -36,19 +36,33 @@ LOG_SOFTMAX = row(
 )
 
 
-def _reduced(xp, losses, reduction):
+def _classes(xp, target, ignored):
+    """The class numbers, 0 where one is the ignored number; and where they count, or None for everywhere."""
+    if ignored is None:
+        return target, None
+    counts = xp.not_equal(target, ignored)
+    return xp.where(counts, target, 0), counts
+
+
+def _counted(xp, losses, counts, reduction):
+    """0 for the samples that do not count; the sum, or the mean over those that do."""
+    if counts is not None:
+        losses = xp.where(counts, losses, 0.0)
     if reduction == "none":
         return losses
-    return xp.mean(losses, (0,), False) if reduction == "mean" else xp.sum(losses, (0,), False)
+    if counts is None or reduction == "sum":
+        return xp.mean(losses, (0,), False) if reduction == "mean" else xp.sum(losses, (0,), False)
+    return xp.sum(losses, (0,), False) / xp.sum(xp.astype(counts, losses.dtype), (0,), False)
 
 
-def _cross_entropy(xp, logits, target, reduction):
+def _cross_entropy(xp, logits, target, reduction, ignored):
     # log(sum(exp)) - logit of the class, with the largest logit taken out of both first: subtracting the
     # finished logsumexp of large logits would lose their small gap to rounding.
     shifted = logits - xp.max(logits, (1,), True)
     lse = xp.log(xp.sum(xp.exp(shifted), (1,), False))
-    losses = lse - xp.take_along_axis(shifted, xp.expand_dims(target, (1,)), 1)[:, 0]
-    return _reduced(xp, losses, reduction)
+    classes, counts = _classes(xp, target, ignored)
+    losses = lse - xp.take_along_axis(shifted, xp.expand_dims(classes, (1,)), 1)[:, 0]
+    return _counted(xp, losses, counts, reduction)
 
 
 def _off_target(xp, logits, target):
@@ -58,25 +72,28 @@ def _off_target(xp, logits, target):
     return p - xp.add_along_axis(ones, xp.expand_dims(target, (1,)), logits.shape, 1)
 
 
-def _cross_entropy_vjp(xp, g, logits, target, reduction):
+def _cross_entropy_vjp(xp, g, logits, target, reduction, ignored):
+    classes, counts = _classes(xp, target, ignored)
     if reduction == "none":
         g = xp.expand_dims(g, (1,))
     elif reduction == "mean":
-        g = g / logits.shape[0]
-    return g * _off_target(xp, logits, target)
+        g = g / (logits.shape[0] if counts is None else xp.sum(xp.astype(counts, g.dtype), (0,), False))
+    gradient = g * _off_target(xp, logits, classes)
+    return gradient if counts is None else xp.where(xp.expand_dims(counts, (1,)), gradient, 0.0)
 
 
-# -log softmax(logits)[target], of each sample or reduced; logits (N, C), target (N,) class numbers.
+def _cross_entropy_jvp(xp, dx, logits, target, reduction, ignored):
+    classes, counts = _classes(xp, target, ignored)
+    return _counted(xp, xp.sum(dx * _off_target(xp, logits, classes), (1,), False), counts, reduction)
+
+
+# -log softmax(logits)[target], of each sample or reduced; logits (N, C), target (N,) class numbers. Samples of the class
+# ``ignored``, if it is not None, cost nothing and do not count in the mean.
 SOFTMAX_CROSS_ENTROPY = row(
     "softmax_cross_entropy",
-    "logits target | reduction",
+    "logits target | reduction ignored",
     _cross_entropy,
-    logits=Rule(
-        _cross_entropy_vjp,
-        lambda xp, dx, logits, target, reduction: _reduced(
-            xp, xp.sum(dx * _off_target(xp, logits, target), (1,), False), reduction
-        ),
-    ),
+    logits=Rule(_cross_entropy_vjp, _cross_entropy_jvp),
 )
 
 # --- binary cross-entropy -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.backends import devices
 from tinygrad_lite.backends.namespace import ELEMENTWISE, SPECIAL
 from tinygrad_lite.errors import describe
 
@@ -53,7 +54,7 @@ def flaws(value: Any) -> int:
 
 def on_host(value: Any) -> np.ndarray[Any, Any]:
     """An array of any backend, a tensor or a number as a NumPy array."""
-    return np.asarray(value._data if isinstance(value, Tensor) else value)
+    return devices.on_host(value._data if isinstance(value, Tensor) else value)
 
 
 def first_flaw(array: np.ndarray[Any, Any], kinds: int) -> tuple[tuple[int, ...], int]:

@@ -54,7 +54,10 @@ def _arrays_in(value: Any, name: str, within: bool = False) -> Iterator[tuple[st
 
 
 def buffer_of(array: Array) -> Array:
-    """The array that owns the memory of ``array``, which lives as long as any view of it."""
+    """The array, or on a GPU the block, that owns the memory of ``array``, which lives as long as any view of it."""
+    block = getattr(array, "block", None)
+    if block is not None:
+        return block
     kind = type(array)
     while isinstance(getattr(array, "base", None), kind):
         array = array.base
@@ -62,13 +65,13 @@ def buffer_of(array: Array) -> Array:
 
 
 def size_in_bytes(array: Array) -> int:
-    """How many bytes the elements take.
+    """How many bytes an array's elements, or a block, take.
 
     >>> import numpy as np
     >>> size_in_bytes(buffer_of(np.zeros((4, 4), np.float32)[:1]))
     64
     """
-    count: int = array.size * array.dtype.itemsize
+    count: int = array.nbytes if hasattr(array, "nbytes") else array.size * array.dtype.itemsize
     return count
 
 

@@ -61,8 +61,8 @@ def gamma(
         >>> gamma(7, 0, 3, 2.0, "float64").round(4)
         array([2.19  , 1.0336, 1.4962])
     """
-    dtype = random._checked_dtype("gamma", dtype)
-    seed, counter, lengths, start = random._checked("gamma", seed, counter, shape, start)
+    dtype = random.checked_dtype("gamma", dtype)
+    seed, counter, lengths, start = random.checked_stream("gamma", seed, counter, shape, start)
     result = np.empty(math.prod(lengths), dtype)
     alphas = np.broadcast_to(np.asarray(concentration, np.float64), lengths).reshape(-1)
     for first in range(0, result.size, _AT_ONCE):

@@ -127,12 +127,12 @@ def _polygamma(n: int, x: Array) -> Array:
         x = x[negative]
         fraction = x - np.rint(x)
         cotangent = np.copysign(1 / np.tan(math.pi * np.abs(fraction)), fraction)
-        reflected = math.pi ** (n + 1) * _polynomial(cotangent, _cotangent_derivative(n))
+        reflected = math.pi ** (n + 1) * _polynomial(cotangent, cotangent_derivative(n))
         value[negative] = -sign * value[negative] - reflected
     return value
 
 
-def _cotangent_derivative(n: int) -> tuple[float, ...]:
+def cotangent_derivative(n: int) -> tuple[float, ...]:
     """The n-th derivative of cot t as a polynomial in c = cot t, whose derivative is -(1 + c^2)."""
     found = [0.0, 1.0]
     for _ in range(n):

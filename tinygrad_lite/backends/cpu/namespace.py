@@ -7,19 +7,27 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import dtypes
+from tinygrad_lite.backends.cpu import clipping as clipping
+from tinygrad_lite.backends.cpu import updates as updates
 from tinygrad_lite.backends.cpu.elementwise import *
 from tinygrad_lite.backends.cpu.fourier import *
 from tinygrad_lite.backends.cpu.gamma_function import *
 from tinygrad_lite.backends.cpu.indexing import *
 from tinygrad_lite.backends.cpu.linalg import *
 from tinygrad_lite.backends.cpu.manipulation import *
+from tinygrad_lite.backends.cpu.random import exponential as exponential
+from tinygrad_lite.backends.cpu.random import integers as integers
 from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask
+from tinygrad_lite.backends.cpu.random import normal as normal
+from tinygrad_lite.backends.cpu.random import random_bits as random_bits
 from tinygrad_lite.backends.cpu.random import uniform as uniform
 from tinygrad_lite.backends.cpu.reductions import *
 from tinygrad_lite.backends.cpu.scans import *
 from tinygrad_lite.backends.cpu.sorting import *
 from tinygrad_lite.backends.cpu.special import *
+from tinygrad_lite.backends.devices import to_device as to_device
 
 array_type = np.ndarray
+device = "cpu"
 default_float = dtypes.default_float
 overrides: dict[str, Any] = {}  #: row name -> a fused forward and backward, see overrides.py

@@ -4,9 +4,7 @@ A pair computes what the row's own text computes, with fewer passes over memory:
 write in place into arrays of its own. ``create_graph`` and forward mode always use the row's text, and the
 test harness compares the two.
 
-``forward(needs, *operands, *statics)`` returns the outputs and what to save privately; ``backward(private, g,
-needs, sinks)`` returns a gradient or None per operand. ``sinks`` holds, per operand, memory that the gradient may be
-written to, or None: a leaf's slice of the arena, or what the pair that made the operand lends of its own.
+``backends/override.py`` says what the functions of a pair take and return.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from tinygrad_lite.backends.cpu import namespace
 from tinygrad_lite.backends.cpu.arrays import Array
 from tinygrad_lite.backends.cpu.parallel import for_blocks, scratch
 from tinygrad_lite.backends.cpu.selection import SIGNED, selected
+from tinygrad_lite.backends.override import Override
 
 #: Elements per block of an element-wise pass: a few arrays of it stay in a core's 1 MiB second-level cache.
 BLOCK = 32 * 1024
@@ -178,22 +177,30 @@ class _CrossEntropy(NamedTuple):
     total: Array  # (N, 1)
     target: Array  # (N,)
     reduction: str
+    counts: Array | None  # (N,): which samples count; None for all
 
 
 def _cross_entropy(
-    needs: tuple[bool, ...], logits: Array, target: Array, reduction: str
+    needs: tuple[bool, ...], logits: Array, target: Array, reduction: str, ignored: int | None
 ) -> tuple[Array, _CrossEntropy]:
     """The losses; the exponentials are kept, so that backward needs no second exp."""
+    counts = None if ignored is None else target != ignored
+    if counts is not None:
+        target = np.where(counts, target, 0)
     shifted = logits - np.maximum.reduce(logits, 1, keepdims=True)
     picked = shifted[_positions(len(target)), target]
     exponentials = np.exp(shifted, out=shifted)
     total = np.add.reduce(exponentials, 1, keepdims=True)
     losses = np.log(total[:, 0]) - picked
-    if reduction == "mean" and losses.dtype != np.float16:
+    if counts is not None:
+        losses[~counts] = 0
+    if reduction == "mean" and counts is not None:
+        losses = namespace.sum(losses, (0,), False) / losses.dtype.type(np.count_nonzero(counts))
+    elif reduction == "mean" and losses.dtype != np.float16:
         losses = np.add.reduce(losses) / len(target)
     elif reduction != "none":
         losses = (namespace.mean if reduction == "mean" else namespace.sum)(losses, (0,), False)
-    return losses, _CrossEntropy(exponentials, total, target, reduction)
+    return losses, _CrossEntropy(exponentials, total, target, reduction, counts)
 
 
 def _cross_entropy_backward(
@@ -204,10 +211,13 @@ def _cross_entropy_backward(
     if saved.reduction == "none":
         g = g[:, None]
     elif saved.reduction == "mean":
-        g = g / count
+        g = g / (count if saved.counts is None else g.dtype.type(np.count_nonzero(saved.counts)))
     share = saved.exponentials / saved.total
     share[_positions(count), saved.target] -= 1
-    return np.multiply(share, g, out=share), None
+    share = np.multiply(share, g, out=share)
+    if saved.counts is not None:
+        share[~saved.counts] = 0
+    return share, None
 
 
 def _positions(n: int) -> Array:
@@ -266,14 +276,6 @@ def _gelu_backward(saved: _Gelu, g: Array, needs: tuple[bool, ...], sinks: list[
 
     for_blocks(flat.size, BLOCK, block)
     return (result,)
-
-
-class Override(NamedTuple):
-    """A fused pair; see the head of this file."""
-
-    forward: Any
-    backward: Any
-    lend: Any = None
 
 
 namespace.overrides.update(

@@ -64,7 +64,7 @@ def random_bits(seed: int, counter: int, shape: Shape, *, start: int = 0) -> NDA
         >>> random_bits(0, 0, (), start=3)
         array(3676372637, dtype=uint32)
     """
-    seed, counter, lengths, start = _checked("random_bits", seed, counter, shape, start)
+    seed, counter, lengths, start = checked_stream("random_bits", seed, counter, shape, start)
     return _words32(seed, counter, start, math.prod(lengths)).reshape(lengths)
 
 
@@ -89,8 +89,8 @@ def uniform(seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32
         >>> uniform(7, 0, 3, "float16")
         array([0.6963, 0.9004, 0.1284], dtype=float16)
     """
-    dtype = _checked_dtype("uniform", dtype)
-    seed, counter, lengths, start = _checked("uniform", seed, counter, shape, start)
+    dtype = checked_dtype("uniform", dtype)
+    seed, counter, lengths, start = checked_stream("uniform", seed, counter, shape, start)
     return _uniform(seed, counter, start, math.prod(lengths), dtype).reshape(lengths)
 
 
@@ -123,8 +123,8 @@ def normal(seed: int, counter: int, shape: Shape, dtype: DTypeLike = np.float32,
         >>> normal(7, 0, 3, "float64").round(4)
         array([ 0.3691, -2.1176,  2.078 ])
     """
-    dtype = _checked_dtype("normal", dtype)
-    seed, counter, lengths, start = _checked("normal", seed, counter, shape, start)
+    dtype = checked_dtype("normal", dtype)
+    seed, counter, lengths, start = checked_stream("normal", seed, counter, shape, start)
     size = math.prod(lengths)
     skipped = start % 2  # an odd start needs the first half of a pair too
     result = np.empty(skipped + size, dtype)
@@ -167,8 +167,8 @@ def exponential(
         >>> exponential(7, 0, 3, "float64").round(4)
         array([2.3102, 1.5027, 3.3387])
     """
-    dtype = _checked_dtype("exponential", dtype)
-    seed, counter, lengths, start = _checked("exponential", seed, counter, shape, start)
+    dtype = checked_dtype("exponential", dtype)
+    seed, counter, lengths, start = checked_stream("exponential", seed, counter, shape, start)
     result = np.empty(math.prod(lengths), dtype)
     source = np.dtype(np.float64 if dtype == np.float64 else np.float32)
     for first in range(0, result.size, _NORMALS_AT_ONCE):
@@ -197,7 +197,7 @@ def keep_mask(seed: int, counter: int, shape: Shape, keep_probability: float, *,
         array([False,  True,  True, False, False, False])
     """
     threshold = keep_threshold(keep_probability)
-    seed, counter, lengths, start = _checked("keep_mask", seed, counter, shape, start)
+    seed, counter, lengths, start = checked_stream("keep_mask", seed, counter, shape, start)
     if threshold == 2**32:
         return np.ones(lengths, np.bool_)  # 2**32 is no uint32 to compare with
     return np.less(_words32(seed, counter, start, math.prod(lengths)), np.uint32(threshold)).reshape(lengths)
@@ -254,17 +254,8 @@ def integers(seed: int, counter: int, shape: Shape, low: int, high: int, *, star
         >>> integers(1, 0, 8, -3, 3)
         array([ 1,  0,  2, -2, -2,  2, -3, -3])
     """
-    low, high = _integer("integers", "low", low), _integer("integers", "high", high)
-    if low >= high:
-        hint = "high itself is never drawn: low = 0 and high = 10 give 0 to 9"
-        fail(ArgumentError, "integers", f"needs low < high, but low = {low} and high = {high}", hint=hint)
-    if low < -(2**63) or high > 2**63:
-        need = f"needs -2**63 <= low and high <= 2**63, but low = {low} and high = {high}"
-        fail(ArgumentError, "integers", need)
-    values = high - low
-    if values > 2**32:
-        fail(ArgumentError, "integers", f"needs high - low <= 2**32, but high - low = {values}")
-    seed, counter, lengths, start = _checked("integers", seed, counter, shape, start)
+    low, values = checked_bounds(low, high)
+    seed, counter, lengths, start = checked_stream("integers", seed, counter, shape, start)
     # NumPy has no 128-bit product: two 64-bit ones do, because values fits into 33 bits.
     lower = _words64(seed, counter, start, math.prod(lengths))
     upper = lower >> np.uint64(32)
@@ -303,7 +294,7 @@ def permutation(seed: int, counter: int, n: int) -> NDArray[np.int64]:
     n = _integer("permutation", "n", n)
     if n < 0:
         fail(ArgumentError, "permutation", f"needs n >= 0, but n = {n}")
-    seed, counter, _, _ = _checked("permutation", seed, counter, (), 0)
+    seed, counter, _, _ = checked_stream("permutation", seed, counter, (), 0)
     return _words64(seed, counter, 0, n).argsort(kind="stable").astype(np.int64, copy=False)
 
 
@@ -355,7 +346,7 @@ def _integer(operation: str, name: str, value: Any) -> int:
         fail(DTypeError, operation, f"needs an integer {name}, but {name} = {value!r}")
 
 
-def _checked(
+def checked_stream(
     operation: str, seed: int, counter: int, shape: Shape, start: int
 ) -> tuple[int, int, tuple[int, ...], int]:
     """The same as Python integers, the shape as a tuple, once the stream is known to be defined for them."""
@@ -371,7 +362,7 @@ def _checked(
     return words[0], words[1], lengths, words[2]
 
 
-def _checked_dtype(operation: str, dtype: DTypeLike) -> np.dtype[Any]:
+def checked_dtype(operation: str, dtype: DTypeLike) -> np.dtype[Any]:
     try:
         known = None if dtype is None else np.dtype(dtype)  # NumPy reads None as float64
     except TypeError:
@@ -380,3 +371,18 @@ def _checked_dtype(operation: str, dtype: DTypeLike) -> np.dtype[Any]:
         name = repr(dtype) if known is None else known.name
         fail(DTypeError, operation, f"needs dtype float16, float32 or float64, but dtype = {name}")
     return known
+
+
+def checked_bounds(low: int, high: int) -> tuple[int, int]:
+    """The lowest of the integers and how many there are, once it is known that they can be drawn."""
+    low, high = _integer("integers", "low", low), _integer("integers", "high", high)
+    if low >= high:
+        hint = "high itself is never drawn: low = 0 and high = 10 give 0 to 9"
+        fail(ArgumentError, "integers", f"needs low < high, but low = {low} and high = {high}", hint=hint)
+    if low < -(2**63) or high > 2**63:
+        need = f"needs -2**63 <= low and high <= 2**63, but low = {low} and high = {high}"
+        fail(ArgumentError, "integers", need)
+    values = high - low
+    if values > 2**32:
+        fail(ArgumentError, "integers", f"needs high - low <= 2**32, but high - low = {values}")
+    return low, values

@@ -11,8 +11,15 @@ from tinygrad_lite.backends.cpu.arrays import Array
 
 def sort(x: Array, axis: int, descending: bool, stable: bool) -> Array:
     """Equal elements cannot be told apart, so the quicker unstable algorithm gives the same values."""
-    ordered = np.sort(x, axis)
+    ordered = _ordered(x, axis)
     return np.flip(ordered, axis) if descending else ordered
+
+
+def _ordered(x: Array, axis: int | None) -> Array:
+    """np.sort; of float16 by way of float32, because NumPy (2.4) leaves long ones with many equal elements unsorted."""
+    if x.dtype == np.float16:
+        return np.sort(x.astype(np.float32), axis).astype(np.float16)
+    return np.sort(x, axis)
 
 
 def argsort(x: Array, axis: int, descending: bool, stable: bool) -> Array:
@@ -112,7 +119,7 @@ def unique_all(x: Array, axis: int | None) -> tuple[Array, Array, Array, Array]:
 
 def unique_counts(x: Array) -> tuple[Array, Array]:
     """No element has to be found again, so that plain sorting will do, which is ten times as fast."""
-    ordered = np.sort(x, None)
+    ordered = _ordered(x, None)
     starts = np.flatnonzero(_differ(ordered))
     return ordered[starts], np.diff(starts, append=ordered.size)
 

@@ -154,6 +154,24 @@ def adam(
     for_blocks(p.size, BLOCK, block)
 
 
+# --- the arrays themselves ------------------------------------------------------------------------------
+
+ALIGNMENT = 64  #: bytes; a cache line, and the widest vector register
+
+
+def flat_zeros(dtype: Any, size: int) -> Array:
+    """A flat array of zeros that begins at a multiple of ``ALIGNMENT`` bytes."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    offset = -raw.__array_interface__["data"][0] % ALIGNMENT
+    return raw[offset : offset + size * dtype.itemsize].view(dtype)
+
+
+def address(array: Array) -> int | None:
+    """Where a contiguous array begins; None of one that is not."""
+    return array.__array_interface__["data"][0] if array.flags.c_contiguous else None
+
+
 # --- what the updates share -----------------------------------------------------------------------------
 
 

@@ -1,0 +1,268 @@
+"""Build, check and time every kernel on this machine's GPU, against ceilings measured in the same run.
+
+    python benchmarks/gpu/run.py                        # everything; writes into benchmarks/gpu/results
+    python benchmarks/gpu/run.py --only reductions,Adam # some groups or rows; writes nothing
+    python benchmarks/gpu/run.py --quick                # checks on small arrays, without any timing
+
+Needs NumPy and PyCUDA. PyTorch with CUDA adds cuBLAS and PyTorch's training step to compare with, Matplotlib the
+picture. README.md beside this file says what the results mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import building
+import numpy as np
+import product_cases
+import report
+import training
+from cases import check, check_whole, on_device, results
+from memory_cases import CASES
+from peers import Peer
+from report import Row
+from timing import Clock, Time
+
+import tinygrad_lite as tgl
+from tinygrad_lite.backends.cuda import driver, launching, memory
+
+RESULTS = Path(__file__).resolve().parent / "results"
+EPOCH_SECONDS = 0.015  #: of GPU time, for an epoch of MNIST
+LAUNCHES = 12  #: of a training step, at most
+
+
+class Bench:
+    """A run: its options, its clock, its ceilings, and the rows so far."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.quick: bool = options.quick
+        self.only: list[str] = [name for name in options.only.split(",") if name]
+        self.rng = np.random.default_rng()  # fresh inputs in every run
+        tgl.zeros((1,), device="cuda")
+        free = driver.load().mem_get_info()[0]
+        self.bytes = 1 << 14 if self.quick else int(min(options.gigabytes * 1e9, free / 10)) // 4096 * 4096
+        self.small = 3_001 if self.quick else 1_000_003
+        self.clock = Clock(seconds=0.3, most=2 if self.quick else 30, ballast=min(self.bytes, 256 << 20))
+        self.peer = Peer(wanted=not self.quick)
+        self.result = report.Result(self.quick, {"date": report.now(), **report.machine(self.peer.version)})
+
+    def wants(self, group: str, name: str) -> bool:
+        return not self.only or any(part in (group, name) for part in self.only)
+
+    @contextmanager
+    def row(self, group: str, name: str, shape: str = "") -> Iterator[Row]:
+        """A row to be filled; what goes wrong is part of the result, and the next row follows."""
+        row = Row(group, name, shape)
+        try:
+            yield row
+        except Exception as error:
+            row.failure = f"{type(error).__name__}: {error}"
+        self.result.add(row)
+        memory.pool.free_held()
+
+    def took(self, row: Row, time: Time | float) -> None:
+        row.seconds = time if isinstance(time, float) else time.median
+        if isinstance(time, Time):
+            row.low, row.high = time.low, time.high
+
+    def against(self, row: Row, ceiling: str, share: float | None, target: float | None) -> None:
+        row.ceiling, row.share, row.target = ceiling, share, target
+
+
+# --- ceilings -------------------------------------------------------------------------------------------------
+
+
+def measure_ceilings(bench: Bench) -> None:
+    """The device's own copy of a large buffer: bytes read and bytes written."""
+    target, source = memory.allocate(bench.bytes), memory.allocate(bench.bytes)
+    memory.fill_zero(source.address, bench.bytes)
+    words = bench.rng.integers(0, 2**32, min(bench.bytes // 4, 1 << 22), np.uint32)
+    for start in range(0, bench.bytes - words.nbytes + 1, words.nbytes):
+        memory.upload(source.address + start, words)
+    copy = bench.clock.calls(lambda: memory.copy(target.address, source.address, bench.bytes))
+    bench.result.ceilings["copy bytes per second"] = 2 * bench.bytes / copy.median
+    bench.result.ceilings["buffer bytes"] = bench.bytes
+
+
+# --- rows that memory bounds ----------------------------------------------------------------------------------
+
+
+def memory_rows(bench: Bench) -> None:
+    copy = bench.result.ceilings["copy bytes per second"]
+    for case in CASES:
+        if not bench.wants(case.group, case.name):
+            continue
+        with bench.row(case.group, case.name) as row:
+            row.allowed = case.roundings
+            row.error = check(case, "cuda", bench.rng, bench.small)
+            inputs = case.inputs(bench.rng, bench.bytes // 4)
+            row.shape = "x".join(map(str, inputs[0].shape))
+            tgl.manual_seed(7)
+            call = case.prepare("cuda", *on_device("cuda", inputs))
+            found: Any = None
+            for _ in range(case.calls):
+                found = call()
+            row.error = max(row.error, check_whole(case, results(found), inputs, bench.rng) or 0.0)
+            del found
+            bench.took(row, bench.clock.calls(call))
+            row.bytes, row.flops = case.traffic(*inputs), case.operations * inputs[0].size
+            assert row.seconds is not None
+            bench.against(row, "the copy", row.bytes / row.seconds / copy, case.share)
+
+
+# --- matrix products ------------------------------------------------------------------------------------------
+
+
+def product_rows(bench: Bench) -> None:
+    group = "matrix products"
+    best = 0.0
+    for size in (96,) if bench.quick else product_cases.SIZES:
+        for layout in product_cases.LAYOUTS:
+            rungs = [rung for rung in product_cases.rungs() if bench.wants(group, rung)]
+            if not rungs:
+                return
+            a, b = product_cases.operands(bench.rng, layout, size, size, size)
+            theirs = bench.peer.product(a, b, layout, 0.3)
+            best = max(best, 2 * size**3 / theirs if theirs else 0.0)
+            for rung in rungs:
+                with bench.row(group, f"{layout} {rung}", f"{size}x{size}x{size}") as row:
+                    one_product(bench, row, rung, layout, (a, b), bench.clock.calls)
+                    aimed = rung == product_cases.CHOSEN and size in product_cases.TARGETED
+                    against_cublas(bench, row, theirs, product_cases.SHARE if aimed else None)
+    bench.result.ceilings["cuBLAS flops per second"] = best or None
+
+
+def skinny_rows(bench: Bench) -> None:
+    """The products of a training step, whose operands fit the second-level cache, replayed in a graph."""
+    group = "products of the training step"
+    for skinny in product_cases.STEP:
+        if not bench.wants(group, skinny.name):
+            continue
+        scale = 8 if bench.quick else 1
+        m, n, k = (max(size // scale, 2) for size in (skinny.m, skinny.n, skinny.k))
+        a, b = product_cases.operands(bench.rng, skinny.layout, m, n, k)
+        with bench.row(group, f"{skinny.layout} {skinny.name}", f"{m}x{n}x{k}") as row:
+            one_product(bench, row, product_cases.CHOSEN, skinny.layout, (a, b), bench.clock.replayed)
+            against_cublas(bench, row, bench.peer.replayed_product(a, b, skinny.layout), None)
+
+
+def one_product(
+    bench: Bench, row: Row, rung: str, layout: str, operands: Any, timed: Callable[[Callable[[], Any]], Time]
+) -> None:
+    """Check a product on sizes that no tile divides, and on the operands; then time it."""
+    row.allowed, row.error = product_cases.ROUNDINGS, 0.0
+    for a, b in (product_cases.operands(bench.rng, layout, 67, 131, 37), operands):
+        call = product_cases.product(rung, layout, *on_device("cuda", (a, b)))
+        row.error = max(row.error, product_cases.deviation(call(), a, b, layout, bench.rng))
+    bench.took(row, timed(call))
+    m, n, k = (int(size) for size in row.shape.split("x"))
+    row.flops = 2.0 * m * n * k
+
+
+def against_cublas(bench: Bench, row: Row, theirs: float | None, target: float | None) -> None:
+    share = None if theirs is None or row.seconds is None else theirs / row.seconds
+    bench.against(row, "cuBLAS", share, target)
+
+
+# --- training -------------------------------------------------------------------------------------------------
+
+
+def training_rows(bench: Bench) -> None:
+    widths, batch, images = (
+        ((64, 32, 10), 16, 40) if bench.quick else (training.WIDTHS, training.BATCH, training.IMAGES)
+    )
+    network = "-".join(map(str, widths))
+    group = "training"
+    for optimizer in ("SGD", "Adam"):
+        if not bench.wants(group, optimizer):
+            continue
+        theirs = bench.peer.step(widths, batch, optimizer)
+        with bench.row(group, f"{optimizer} step, eager", f"{network} batch {batch}") as row:
+            row.error, row.allowed = training.deviation("cuda", optimizer), 1e-4
+            step = training.batch_step("cuda", optimizer, widths, batch)
+            step()
+            before = launching.launches()
+            step()
+            launches = launching.launches() - before
+            bench.result.ceilings[f"launches of a step, {optimizer}"] = launches
+            if launches > LAUNCHES:
+                print(f"  {launches} launches in a step; the target is at most {LAUNCHES}")
+            bench.took(row, bench.clock.wall(step))
+            bench.against(row, "PyTorch's", theirs and theirs[0] / (row.seconds or 1), None)
+        with bench.row(group, f"{optimizer} step, replayed", f"{network} batch {batch}") as row:
+            bench.took(row, bench.clock.replayed(training.batch_step("cuda", optimizer, widths, batch), 20))
+            bench.against(row, "PyTorch's graph", theirs and theirs[1] / (row.seconds or 1), 1.0)
+    if bench.wants(group, "epoch"):
+        with bench.row(group, f"epoch of {images} images, replayed", f"{network} batch {batch}") as row:
+            bench.took(row, bench.clock.replayed(training.epoch("cuda", images, widths, batch), 1))
+            bench.against(row, f"{EPOCH_SECONDS * 1e3:.0f} ms", EPOCH_SECONDS / (row.seconds or 1), 1.0)
+
+
+# --- the whole ------------------------------------------------------------------------------------------------
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="check on small arrays; no times, nothing is written")
+    parser.add_argument("--only", default="", help="groups or rows, separated by commas; nothing is written")
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of a buffer of the memory-bound rows")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the figures")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    try:
+        bench = Bench(options)
+    except tgl.errors.Error as error:
+        print(error, file=sys.stderr)
+        return 1
+    machine, written = bench.result.machine, not (bench.quick or bench.only)
+    print(f"{machine['device']}, {machine['architecture']}, {machine['date']}")
+    if bench.quick:
+        print("a quick run: small arrays, results checked, nothing timed")
+    else:
+        built = building.compile_all()
+        print(f"{built.modules} modules, {built.compiled} compiled in {built.seconds:.1f} s")
+        for failure in built.failures:
+            with bench.row("compilation", failure.partition(":")[0]) as row:
+                row.failure = failure.partition(": ")[2]
+        if bench.peer.missing:
+            print(f"{bench.peer.missing}: no cuBLAS and no step of PyTorch's to compare with")
+    measure_ceilings(bench)
+    if not bench.quick:
+        print(f"device copy: {bench.result.ceilings['copy bytes per second'] / 1e9:.0f} GB/s (read and written)")
+    for measure in (memory_rows, product_rows, skinny_rows, training_rows):
+        try:
+            measure(bench)
+        except Exception as error:
+            with bench.row(measure.__name__, "could not begin") as row:
+                row.failure = f"{type(error).__name__}: {error}"
+        if written:
+            report.write(bench.result, options.results, complete=False)
+    machine["driver and clocks at the end"] = report.clocks(driver.current().number)
+    summarize(bench.result)
+    if written:
+        print(f"written: {report.write(bench.result, options.results, complete=True)}")
+    return 0 if bench.result.correct else 1
+
+
+def summarize(result: report.Result) -> None:
+    wrong = [row for row in result.rows if not row.correct]
+    print(f"\n{len(result.rows) - len(wrong)} of {len(result.rows)} rows are right")
+    if result.quick:
+        return
+    aimed = [row for row in result.rows if row.target is not None]
+    print(f"{sum(row.met is True for row in aimed)} of {len(aimed)} targets are met")
+    for row in aimed:
+        if row.met is None:
+            print(f"  not compared: {row.group}, {row.name}, {row.shape}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

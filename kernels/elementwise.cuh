@@ -1,0 +1,145 @@
+// Element-wise kernels: one template behind all of them, and the macros with which a file writes its operations as a table.
+//
+//   UNARY(exp, T, libm::exp(x))             one operand x; T is the type of the result
+//   BINARY(less, bool, x < y)               two operands x and y
+//   TERNARY(clip, T, C, clipped(x, y, z))   three, of which x has the type named
+//
+// An expression computes with C: float for half, T otherwise; its value is rounded once, when it is stored. Each line makes
+// two kernels:
+//
+//   name_vector   a thread takes LANES neighbours, 16 bytes of the widest operand, in one load and one store. Inner strides
+//                 are 1, or 0 for an operand that is repeated, and 1 for the result. The last thread may have less to do.
+//   name_strided  a thread takes one element; any strides, so any broadcasting.
+//
+// Their parameters: pointers to the operands and the result; of binary and ternary operations the numbers that stand for
+// the last two operands where these have no pointer, so that nothing is uploaded for x + 1; ``tail``; a Layout of operands
+// and result. In name_vector the innermost axis counts packs of LANES elements, and the last of all has ``tail`` elements.
+//
+// Cost: each operand is read once and the result written once; the ceiling is the bandwidth of a device-to-device copy.
+//
+// Needs -DTYPE= the element type and -DKIND= BOOLS, INTEGERS, FLOATS or COMPLEX.
+#pragma once
+
+#include "layout.cuh"
+
+#define BOOLS 0
+#define INTEGERS 1
+#define FLOATS 2
+#define COMPLEX 3
+
+typedef TYPE T;
+typedef Compute<T>::type C;
+
+// How many elements 16 bytes of the wider one of two types are.
+template <class X, class R>
+constexpr int LANES = 16 / (sizeof(X) > sizeof(R) ? sizeof(X) : sizeof(R));
+
+template <class X, int V>
+DEVICE Vector<X, V> load(const X* x, X number, int64_t offset, int64_t step, int valid) {
+    if (V > 1 && x && step && valid == V) return *reinterpret_cast<const Vector<X, V>*>(x + offset);
+    Vector<X, V> pack;
+    const X first = x ? x[offset] : number;
+#pragma unroll
+    for (int k = 0; k < V; k++) pack.item[k] = k && x && step && k < valid ? x[offset + k] : first;
+    return pack;
+}
+
+template <class X, int V>
+DEVICE void store(X* x, const Vector<X, V>& pack, int64_t offset, int valid) {
+    if (valid == V) {
+        *reinterpret_cast<Vector<X, V>*>(x + offset) = pack;
+    } else {
+#pragma unroll
+        for (int k = 0; k < V; k++)
+            if (k < valid) x[offset + k] = pack.item[k];
+    }
+}
+
+// Which elements a thread has: where they begin in each operand and the result, and how many of its V there are.
+template <int N, int V>
+struct Place {
+    int64_t offset[N];
+    int valid;
+
+    __device__ __forceinline__ bool find(const Layout<N>& layout, uint32_t tail) {
+        const uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
+        if (index >= layout.count) return false;
+        valid = V > 1 && index + 1 == layout.count ? tail : V;
+        layout.find(index, offset);
+        return true;
+    }
+};
+
+template <int V, class F, class X, class R>
+DEVICE void unary(F f, const X* x, R* out, uint32_t tail, const Layout<2>& layout) {
+    Place<2, V> at;
+    if (!at.find(layout, tail)) return;
+    const uint32_t inner = layout.axes - 1;
+    const Vector<X, V> a = load<X, V>(x, X(), at.offset[0], layout.stride[0][inner], at.valid);
+    Vector<R, V> result;
+#pragma unroll
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k]));
+    store(out, result, at.offset[1], at.valid);
+}
+
+template <int V, class F, class X, class Y, class R>
+DEVICE void binary(F f, const X* x, const Y* y, R* out, X x_number, Y y_number, uint32_t tail, const Layout<3>& layout) {
+    Place<3, V> at;
+    if (!at.find(layout, tail)) return;
+    const uint32_t inner = layout.axes - 1;
+    const Vector<X, V> a = load<X, V>(x, x_number, at.offset[0], layout.stride[0][inner], at.valid);
+    const Vector<Y, V> b = load<Y, V>(y, y_number, at.offset[1], layout.stride[1][inner], at.valid);
+    Vector<R, V> result;
+#pragma unroll
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k], b.item[k]));
+    store(out, result, at.offset[2], at.valid);
+}
+
+template <int V, class F, class X, class Y, class R>
+DEVICE void ternary(F f, const X* x, const Y* y, const Y* z, R* out, Y y_number, Y z_number, uint32_t tail,
+                    const Layout<4>& layout) {
+    Place<4, V> at;
+    if (!at.find(layout, tail)) return;
+    const uint32_t inner = layout.axes - 1;
+    const Vector<X, V> a = load<X, V>(x, X(), at.offset[0], layout.stride[0][inner], at.valid);
+    const Vector<Y, V> b = load<Y, V>(y, y_number, at.offset[1], layout.stride[1][inner], at.valid);
+    const Vector<Y, V> c = load<Y, V>(z, z_number, at.offset[2], layout.stride[2][inner], at.valid);
+    Vector<R, V> result;
+#pragma unroll
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k], b.item[k], c.item[k]));
+    store(out, result, at.offset[3], at.valid);
+}
+
+#define KERNEL extern "C" __global__ void __launch_bounds__(256)
+#define TWICE(kernel, name, R)                                  \
+    kernel(name##_vector, (LANES<T, R>), name##_function, R) \
+    kernel(name##_strided, 1, name##_function, R)
+
+#define UNARY_KERNEL(name, V, F, R) \
+    KERNEL name(const T* x, R* out, uint32_t tail, Layout<2> layout) { unary<V>(F(), x, out, tail, layout); }
+#define BINARY_KERNEL(name, V, F, R)                                                                         \
+    KERNEL name(const T* x, const T* y, R* out, T x_number, T y_number, uint32_t tail, Layout<3> layout) {   \
+        binary<V>(F(), x, y, out, x_number, y_number, tail, layout);                                           \
+    }
+#define TERNARY_KERNEL(name, V, F, R)                                                                        \
+    KERNEL name(const F::First* x, const T* y, const T* z, R* out, T y_number, T z_number, uint32_t tail,    \
+                Layout<4> layout) {                                                                          \
+        ternary<V>(F(), x, y, z, out, y_number, z_number, tail, layout);                                       \
+    }
+
+#define UNARY(name, R, expression)                                            \
+    struct name##_function {                                                  \
+        static __device__ __forceinline__ R of(C x) { return R(expression); } \
+    };                                                                        \
+    TWICE(UNARY_KERNEL, name, R)
+#define BINARY(name, R, expression)                                                \
+    struct name##_function {                                                       \
+        static __device__ __forceinline__ R of(C x, C y) { return R(expression); } \
+    };                                                                             \
+    TWICE(BINARY_KERNEL, name, R)
+#define TERNARY(name, X, expression)                                                    \
+    struct name##_function {                                                            \
+        typedef X First;                                                                \
+        static __device__ __forceinline__ T of(X x, T y, T z) { return T(expression); } \
+    };                                                                                  \
+    TWICE(TERNARY_KERNEL, name, T)

@@ -1,0 +1,114 @@
+// What the backend's float32 matrix products share: their operands, the epilogue that completes an element on its way to
+// memory, and the order in which partial sums are added where several blocks work on one tile.
+//
+//   C[m, n] = epilogue(sum over k of op(A)[m, k] op(B)[k, n]), row-major, for every matrix of a batch
+//
+// Layouts: op(A) is A[m][k], or with -DTRANSPOSE_A=1 the transpose of A[k][m]; op(B) is B[k][n], or with
+// -DTRANSPOSE_B=1 the transpose of B[n][k]. Rows lie lda, ldb and ldc elements apart, any number of them; within a row
+// elements are neighbours. 0 as the distance between matrices repeats one of them.
+//
+// Epilogue, in this order: the bias of the column is added; -DACTIVATION=RELU, TANH or SIGMOID is applied; the slope
+// of -DSLOPE=RELU, TANH or SIGMOID, computed from what that activation once returned, multiplies; the old C is added.
+#pragma once
+
+#include "types.cuh"
+
+enum Activation { NONE, RELU, TANH, SIGMOID };
+
+#ifndef ACTIVATION
+#define ACTIVATION NONE
+#endif
+#ifndef SLOPE
+#define SLOPE NONE
+#endif
+
+struct Gemm {
+    const float *a, *b;
+    float* c;
+    const float* bias;    // (n,) or null
+    const float* saved;   // (m, n), rows ld_saved apart: outputs of the activation whose slope is meant, or null
+    float* sums;          // (m,): the sums of op(A) over k, or null; layout TN alone
+    float* workspace;     // a tile per block, and per split a row of sums, where k is split; else null
+    uint32_t* counters;   // one per tile, zero before and after
+    int64_t a_outer, a_inner, b_outer, b_inner;  // matrix z is number z / batch_inner of the outer, z % batch_inner of
+    int64_t c_batch;                             // the inner axis of the batch; those of C follow each other
+    int32_t m, n, k;
+    int32_t lda, ldb, ldc, ld_saved;
+    int32_t batch_inner;
+    int32_t splits;      // the blocks that share the k of a tile: gridDim.y
+    int32_t accumulate;  // whether the old C, and the old sums, are added
+};
+
+// --- the epilogue --------------------------------------------------------------------------------------
+
+DEVICE float power_of_e(float x) { return expf(x); }
+DEVICE double power_of_e(double x) { return exp(x); }
+DEVICE float hyperbolic_tangent(float x) { return tanhf(x); }
+DEVICE double hyperbolic_tangent(double x) { return tanh(x); }
+
+template <class R>
+DEVICE R activated(int activation, R z) {
+    if (activation == RELU) return z <= R(0) ? R(0) : z;  // NaN stays NaN
+    if (activation == TANH) return hyperbolic_tangent(z);
+    if (activation == SIGMOID) {
+        const R e = power_of_e(z < R(0) ? z : -z);  // at most 1: no overflow
+        return (z < R(0) ? e : R(1)) / (R(1) + e);
+    }
+    return z;
+}
+
+// g times the slope at the place where the activation returned y.
+template <class R>
+DEVICE R through_slope(int activation, R g, R y) {
+    if (activation == RELU) return y <= R(0) ? R(0) : g;  // selects: inf times 0 would be NaN
+    if (activation == TANH) return g * (R(1) - y * y);
+    if (activation == SIGMOID) return g * (y * (R(1) - y));
+    return g;
+}
+
+// Four neighbours of a row of C, completed and written; 16 bytes at a time where rows begin at multiples of 16 bytes.
+struct Output {
+    const Gemm& g;
+    float* c;
+    bool wide, wide_saved;
+
+    __device__ __forceinline__ Output(const Gemm& gemm, uint32_t z) : g(gemm), c(gemm.c + z * gemm.c_batch) {
+        wide = g.ldc % 4 == 0 && (uintptr_t)c % 16 == 0;
+        wide_saved = g.ld_saved % 4 == 0 && (uintptr_t)g.saved % 16 == 0;
+    }
+
+    __device__ __forceinline__ void store(int row, int column, float4 value) const {
+        if (row >= g.m || column >= g.n) return;
+        float v[4] = {value.x, value.y, value.z, value.w};
+        float* target = c + (int64_t)row * g.ldc + column;
+        const float* saved = SLOPE == NONE ? nullptr : g.saved + (int64_t)row * g.ld_saved + column;
+        if (wide && column + 4 <= g.n) {
+            alignas(16) float y[4], old[4];
+            if (SLOPE != NONE) {
+                if (wide_saved) *reinterpret_cast<float4*>(y) = *reinterpret_cast<const float4*>(saved);
+                else
+#pragma unroll
+                    for (int j = 0; j < 4; j++) y[j] = saved[j];
+            }
+            if (g.accumulate) *reinterpret_cast<float4*>(old) = *reinterpret_cast<const float4*>(target);
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                if (g.bias) v[j] += g.bias[column + j];
+                v[j] = activated(ACTIVATION, v[j]);
+                if (SLOPE != NONE) v[j] = through_slope(SLOPE, v[j], y[j]);
+                if (g.accumulate) v[j] += old[j];
+            }
+            *reinterpret_cast<float4*>(target) = make_float4(v[0], v[1], v[2], v[3]);
+            return;
+        }
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            if (column + j < g.n) {
+                if (g.bias) v[j] += g.bias[column + j];
+                v[j] = activated(ACTIVATION, v[j]);
+                if (SLOPE != NONE) v[j] = through_slope(SLOPE, v[j], saved[j]);
+                target[j] = g.accumulate ? v[j] + target[j] : v[j];
+            }
+        }
+    }
+};

@@ -1,0 +1,186 @@
+"""The GPU benchmark: its references, its errors, its bookkeeping, and a quick run on the emulated driver."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tgl
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu"
+MODULES = [path.stem for path in FOLDER.glob("*.py")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    """The benchmark's files import each other by name, as they do when one of them is run."""
+    sys.path.insert(0, str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+def all_cases() -> dict[str, Any]:
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return {f"{case.group}: {case.name}": case for case in module("memory_cases").CASES}
+    finally:
+        sys.path.remove(str(FOLDER))
+
+
+CASES = all_cases()
+
+
+@pytest.mark.parametrize("elements", [1, 5000, 20_011])
+@pytest.mark.parametrize("name", CASES)
+def test_the_cpu_backend_passes_every_check(name: str, elements: int) -> None:
+    case = CASES[name]
+    error = module("cases").check(case, "cpu", np.random.default_rng(elements), elements)
+    assert error <= case.roundings
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.whole != "no"])
+def test_the_check_of_large_results_finds_one_wrong_element_of_a_small_one(name: str) -> None:
+    case, cases, rng = CASES[name], module("cases"), np.random.default_rng(5)
+    inputs = case.inputs(rng, 5000)
+    tgl.manual_seed(7)
+    call = case.prepare("cpu", *cases.on_device("cpu", inputs))
+    found = [call() for _ in range(case.calls)][-1]
+    right = [np.array(x) for x in cases.results(found)]
+    assert cases.check_whole(case, right, inputs, rng) <= case.roundings
+    wrong = right[0].reshape(-1)
+    wrong[-1] = not wrong[-1] if wrong.dtype.kind == "b" else wrong[-1] + 3
+    assert cases.check_whole(case, right, inputs, rng) > case.roundings
+
+
+@pytest.mark.parametrize("layout", ["NN", "NT", "TN"])
+def test_products_are_judged_by_their_rounding(layout: str) -> None:
+    product_cases, rng = module("product_cases"), np.random.default_rng(3)
+    a, b = product_cases.operands(rng, layout, 37, 41, 53)
+    found = product_cases.product("chosen", layout, tgl.asarray(a), tgl.asarray(b))()
+    assert product_cases.deviation(found, a, b, layout, rng) <= product_cases.ROUNDINGS
+    assert product_cases.deviation(found + 1e-3, a, b, layout, rng) > product_cases.ROUNDINGS
+    assert product_cases.deviation(found[:-1], a, b, layout, rng) == float("inf")
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_the_training_step_is_compared_with_float64(optimizer: str) -> None:
+    assert 0 < module("training").deviation("cpu", optimizer) < 1e-5
+
+
+def test_an_epoch_takes_every_image_once() -> None:
+    training = module("training")
+    seen: list[int] = []
+    step_of = training.step_of
+
+    def counting(model: Any, rule: Any) -> Any:
+        step = step_of(model, rule)
+
+        def counted(images: Any, labels: Any) -> Any:
+            seen.extend(images[:, 0].tolist())
+            return step(images, labels)
+
+        return counted
+
+    training.step_of = counting
+    try:
+        training.epoch("cpu", 40, (8, 6, 3), 16)()
+    finally:
+        training.step_of = step_of
+    assert len(seen) == len(set(seen)) == 40
+
+
+# --- what is reported ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields, quick, printed",
+    [
+        ({}, False, "exp 1000"),
+        (
+            {"seconds": 2e-3, "bytes": 4 * 10**9, "share": 0.912, "target": 0.9, "ceiling": "the copy"},
+            False,
+            "exp 1000 2.00 ms 2000 GB/s 91.2% of the copy target 90% met",
+        ),
+        (
+            {"seconds": 2e-3, "flops": 1e11, "share": 0.5, "target": 0.9, "ceiling": "cuBLAS"},
+            False,
+            "exp 1000 2.00 ms 50.00 TFLOP/s 50.0% of cuBLAS target 90% MISSED",
+        ),
+        ({"seconds": 4.5e-6, "target": 0.9}, False, "exp 1000 4.50 us target 90%"),
+        ({"error": 2.25, "allowed": 8}, False, "exp 1000 error 2.2"),
+        ({"error": 9.5, "allowed": 8}, False, "exp 1000 error 9.5 > 8 WRONG"),
+        ({"seconds": 1.0, "error": 1.0, "allowed": 8, "target": 0.9, "share": 1.0}, True, "exp 1000 error 1"),
+        ({"failure": "LaunchError: no"}, False, "exp 1000 FAILED: LaunchError: no"),
+    ],
+)
+def test_a_row_says_what_is_known_of_it(fields: dict[str, Any], quick: bool, printed: str) -> None:
+    report = module("report")
+    line = report.line(report.Row("element-wise", "exp", "1000", **fields), quick)
+    assert " ".join(line.split()) == printed
+
+
+def finished(report: ModuleType) -> Any:
+    machine = {"device": "NVIDIA Example (1)", "date": "2026-01-31T14:15:16+00:00"}
+    result = report.Result(False, machine, {"copy bytes per second": 1e12, "cuBLAS flops per second": 1e13})
+    result.rows = [
+        report.Row(
+            "element-wise", "exp", "1000", 1e-3, bytes=10**9, flops=1e8, share=1.0, target=0.9, error=1, allowed=8
+        ),
+        report.Row("matrix products", "NN chosen", "64x64x64", 1e-3, flops=5e9),
+        report.Row("sorting", "sort rows", "1000", 1e-3, bytes=10**9, error=float("inf"), allowed=8),
+    ]
+    return result
+
+
+def test_the_file_holds_every_figure_and_the_verdicts(tmp_path: Path) -> None:
+    report = module("report")
+    result = finished(report)
+    path = report.write(result, tmp_path / "new", complete=False)
+    assert path == tmp_path / "new" / "2026-01-31T1415-nvidia-example-1.json"
+    content = json.loads(path.read_text())
+    assert content["complete"] is False
+    assert content["machine"] == result.machine
+    assert content["ceilings"] == result.ceilings
+    assert [(row["name"], row["correct"], row["met"]) for row in content["rows"]] == [
+        ("exp", True, True),
+        ("NN chosen", True, None),
+        ("sort rows", False, None),
+    ]
+    assert content["rows"][0].items() >= dataclasses.asdict(result.rows[0]).items()
+    assert not result.correct
+
+
+def test_the_picture_is_drawn_when_the_run_is_complete(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report = module("report")
+    path = report.write(finished(report), tmp_path, complete=True)
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_machine_without_a_gpu_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = module("run")
+    monkeypatch.setattr(sys, "argv", ["run.py", "--quick"])
+
+    def none(options: Any) -> None:
+        tgl.errors.fail(tgl.errors.DeviceError, "cuda", "needs a GPU, and there is none")
+
+    monkeypatch.setattr(run, "Bench", none)
+    assert run.main() == 1
+    assert capsys.readouterr().err.startswith("cuda needs a GPU, and there is none\n")

@@ -1,0 +1,31 @@
+"""Run a program on the emulated GPU: python tests/cuda_harness/run.py examples/mnist_mlp.py --device cuda"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    if len(sys.argv) < 2:
+        raise SystemExit(f"usage: python {sys.argv[0]} program.py [arguments]")
+    # This program's folder makes way for the one above it, from which the harness is imported as the tests import it.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import cuda_harness
+
+    cuda_harness.install()
+    program = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    # What Python itself does for a program: its own folder is searched first.
+    sys.path[0] = str(Path(program).resolve().parent)
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except Exception:
+        if cuda_harness.last_error():
+            print(f"emulated driver: {cuda_harness.last_error()}", file=sys.stderr)
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The devices by name: which there are, and tensors that move from one to another."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tinygrad_lite.autograd.graph import Tensor
+from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.rows import namespaces
+from tinygrad_lite.autograd.rules.manipulation import TO_DEVICE
+from tinygrad_lite.backends import devices
+from tinygrad_lite.errors import DeviceError, fail
+
+
+def check_device(operation: str, device: str | None) -> str | None:
+    """The name of a device as tensors give it, or None; a GPU is set up when it is first named.
+
+    Raises:
+        DeviceError: there is no such device on this machine.
+        DependencyError: PyCUDA is missing.
+    """
+    if device is None or device == "cpu":
+        return device
+    number = re.fullmatch(r"cuda(?::(\d+))?", device) if isinstance(device, str) else None
+    if number is None:
+        hint = 'use device="cpu", or leave it out'
+        if isinstance(device, str) and device.partition(":")[0].lower() in ("gpu", "cuda", "nvidia"):
+            hint = 'use device="cuda"'
+        fail(DeviceError, operation, f'knows the devices "cpu" and "cuda", but got {device!r}', {}, hint)
+    from tinygrad_lite.backends.cuda import driver
+
+    if number[1] is not None:
+        driver.select(int(number[1]))
+    driver.current()
+    return "cuda"
+
+
+def backend(operation: str, device: str | None) -> Any:
+    """The namespace that makes arrays on ``device``; everything made from nothing comes through here."""
+    namespace = devices.namespace_on(check_device(operation, device) or "cpu")
+    namespaces[namespace.array_type] = namespace
+    return namespace
+
+
+def moved(operation: str, array: Any, device: str | None) -> Any:
+    """``array`` on ``device``: itself if it is there already or no device is named, else a copy."""
+    name = check_device(operation, device)
+    if name is None or name == devices.device_of(array):
+        return array
+    return backend(operation, name).asarray(devices.on_host(array))
+
+
+def to_device(x: Tensor, device: str | None, operation: str = "to") -> Tensor:
+    """``x`` on another device; its gradient comes back to where ``x`` is."""
+    name, home = check_device(operation, device), devices.device_of(x._data)
+    if name is None or name == home:
+        return x
+    backend(operation, name)
+    return apply(TO_DEVICE, (x,), (name, home))
