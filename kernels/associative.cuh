@@ -105,3 +105,12 @@ DEVICE X from_lane_across(X x, int mask) {
     for (int k = 0; k < Words<X>::COUNT; k++) words.word[k] = __shfl_xor_sync(0xffffffffu, words.word[k], mask);
     return words.value();
 }
+
+// The value of the lane ``distance`` before; the first lanes get their own.
+template <class X>
+DEVICE X from_lane_before(X x, int distance) {
+    Words<X> words(x);
+#pragma unroll
+    for (int k = 0; k < Words<X>::COUNT; k++) words.word[k] = __shfl_up_sync(0xffffffffu, words.word[k], distance);
+    return words.value();
+}

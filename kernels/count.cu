@@ -1,97 +1,25 @@
-// Counting: which elements are not zero, and how often integers occur.
+// Counting integers, and what follows from numbers of elements.
 //
-//   count_true     the true elements of every piece of PIECE elements
-//   sum_pieces     the counts of the pieces become the number of true elements before each; one block
-//   write_true     the indices of the true elements in row-major order, axis by axis
+//   unravel        the indices, axis by axis, of elements that are numbered in row-major order
 //   find_bounds    the smallest and the largest of 64-bit integers
 //   count_each     how often each of 0, 1, 2, ... occurs
 //   sum_each       the sums of weights over runs: element k is the sum over places[starts[k], starts[k + 1])
 //
-// Cost: count_true and write_true read each flag once, 2 bytes per element in all, and write 8 bytes per axis and true
-// element. find_bounds and count_each read 8 bytes per element; counts are added in shared memory first where they
-// fit there. sum_each reads 16 bytes per element, of which 8 lie anywhere. Memory is the limit. Sums take an order
-// that depends on the lengths of the runs alone.
+// Cost: unravel reads 8 bytes per element and writes 8 per axis; find_bounds and count_each read 8 bytes per element,
+// and counts are added in shared memory first where they fit there; sum_each reads 16 bytes per element, of which 8 lie
+// anywhere. Memory is the limit. Sums take an order that depends on the lengths of the runs alone.
 #include "layout.cuh"
 
-constexpr int PIECE = 2048;  // flags of a block: eight neighbours per thread
-
-// The number of true flags among the threads of a warp, or of a block of 256, before this one; total counts all.
-DEVICE uint32_t count_before(uint32_t mine, uint32_t& total) {
-    __shared__ uint32_t sums[8];
-    const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    uint32_t sum = mine;
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2) {
-        const uint32_t other = __shfl_up_sync(0xffffffffu, sum, step);
-        if (lane >= step) sum += other;
-    }
-    if (lane == 31) sums[warp] = sum;
-    __syncthreads();
-    uint32_t before = sum - mine;
-    total = 0;
-#pragma unroll
-    for (uint32_t k = 0; k < 8; k++) {
-        if (k < warp) before += sums[k];
-        total += sums[k];
-    }
-    __syncthreads();
-    return before;
-}
-
-// A thread's eight neighbouring flags, in the bits of a number.
-DEVICE uint32_t flags_of_thread(const bool* __restrict__ flags, int64_t count) {
-    const int64_t first = blockIdx.x * (int64_t)PIECE + threadIdx.x * 8;
-    uint32_t bits = 0;
-    if (first + 8 <= count) {
-        const Vector<uint8_t, 8> pack = *reinterpret_cast<const Vector<uint8_t, 8>*>(flags + first);
-#pragma unroll
-        for (int k = 0; k < 8; k++) bits |= (pack.item[k] ? 1u : 0u) << k;
-    } else {
-#pragma unroll
-        for (int k = 0; k < 8; k++)
-            if (first + k < count && flags[first + k]) bits |= 1u << k;
-    }
-    return bits;
-}
-
+// Axis by axis the indices of elements that are numbered in row-major order; the axes of layout are those of the array.
 extern "C" __global__ void __launch_bounds__(256)
-count_true(const bool* __restrict__ flags, int64_t* __restrict__ counts, int64_t count) {
-    uint32_t total;
-    count_before(__popc(flags_of_thread(flags, count)), total);
-    if (threadIdx.x == 0) counts[blockIdx.x] = total;
-}
-
-// counts[k] becomes the sum of those before it, and counts[pieces] that of all.
-extern "C" __global__ void __launch_bounds__(256) sum_pieces(int64_t* __restrict__ counts, int64_t pieces) {
-    int64_t before = 0;
-    for (int64_t first = 0; first < pieces; first += 256) {
-        const int64_t piece = first + threadIdx.x;
-        const uint32_t mine = piece < pieces ? (uint32_t)counts[piece] : 0;  // at most PIECE, so that 256 fit into 32 bits
-        uint32_t total;
-        const uint32_t inside = count_before(mine, total);
-        if (piece < pieces) counts[piece] = before + inside;
-        before += total;
-    }
-    if (threadIdx.x == 0) counts[pieces] = before;
-}
-
-// indices[axis][rank] for every true element; the axes of layout are those of the flags.
-extern "C" __global__ void __launch_bounds__(256)
-write_true(const bool* __restrict__ flags, const int64_t* __restrict__ before, int64_t* __restrict__ indices,
-           int64_t found, int64_t count, Layout<1> layout) {
-    const uint32_t bits = flags_of_thread(flags, count);
-    uint32_t total;
-    int64_t rank = before[blockIdx.x] + count_before(__popc(bits), total);
-#pragma unroll
-    for (int k = 0; k < 8; k++) {
-        if (!(bits >> k & 1)) continue;
-        uint32_t rest = blockIdx.x * PIECE + threadIdx.x * 8 + k;
-        for (int d = (int)layout.axes - 1; d >= 0; d--) {
-            const uint32_t q = layout.axis[d].quotient(rest);
-            indices[d * found + rank] = rest - q * layout.axis[d].size;
-            rest = q;
-        }
-        rank++;
+unravel(const int64_t* __restrict__ numbers, int64_t* __restrict__ indices, int64_t count, Layout<1> layout) {
+    const int64_t i = blockIdx.x * (int64_t)256 + threadIdx.x;
+    if (i >= count) return;
+    uint32_t rest = (uint32_t)numbers[i];
+    for (int d = (int)layout.axes - 1; d >= 0; d--) {
+        const uint32_t q = layout.axis[d].quotient(rest);
+        indices[d * count + i] = rest - q * layout.axis[d].size;
+        rest = q;
     }
 }
 

@@ -1,16 +1,20 @@
 // Discrete Fourier transforms of rows of any length.
 //
 //   make_roots   exp(-2 pi i k / n), the factors of all passes
-//   fft_rows     rows that fit shared memory, several short ones or one long one in a block; n = 2^a 3^b 5^c
-//   fft_pass     one pass over longer rows, from global to global memory
+//   fft_rows     rows that fit shared memory, several short ones or one long one in a block; n = 2^i 3^j 5^k
+//   fft_columns, fft_matrix_rows
+//                longer rows, as matrices whose rows and columns fit (Bailey, "FFTs in external or hierarchical memory",
+//                Supercomputing 1989)
+//   fft_pass     one pass over even longer rows, from global to global memory
 //   make_chirp, chirp_in, multiply, chirp_out
 //                any other n (Bluestein, "A linear filtering approach to the computation of discrete Fourier
 //                transform", 1970): with jk = (j^2 + k^2 - (k - j)^2) / 2 the transform is a convolution with
 //                exp(i pi k^2 / n), and so a product of transforms of m = 2^a >= 2n - 1 points
 //
 // Cost: fft_rows reads and writes each element once; it does 5 n log2(n) flops, and its traffic in shared memory, two
-// times 2 sizeof(REAL) bytes per element and pass, is the limit for all but short rows. fft_pass moves 4 sizeof(REAL) bytes per
-// element in each of about log4(n) passes, bound by memory. Bluestein's way takes three such transforms of m points.
+// times 2 sizeof(REAL) bytes per element and pass, is the limit for all but short rows. Longer rows are read and written
+// twice, even longer ones in each of about log4(n) passes: memory is the limit there. Bluestein's way takes two transforms of
+// m points and three passes over memory.
 //
 // Needs -DREAL=float or double.
 #include "fft.cuh"
@@ -20,31 +24,50 @@ extern "C" __global__ void __launch_bounds__(256) make_roots(Complex* __restrict
     if (k < n) roots[k] = root_of_unity(k, n);
 }
 
-// A block transforms `together` rows in two buffers in shared memory. The radices of the passes are the digits of plan, four
-// bits each, the first pass lowest.
+// A block transforms `together` rows in two buffers in shared memory.
 extern "C" __global__ void __launch_bounds__(256)
 fft_rows(Input input, Output output, const Complex* __restrict__ roots, uint64_t plan, uint32_t rows, uint32_t together) {
     extern __shared__ Complex shared[];
     const uint32_t n = input.n, first = blockIdx.x * together;
     const uint32_t own = rows - first < together ? rows - first : together, size = own * n;
-    Complex *before = shared, *after = shared + together * n;
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) before[i] = input.at(first + i / n, i % n);
-    __syncthreads();
-    for (uint32_t done = 1; plan; plan >>= 4) {
-        const uint32_t radix = plan & 15, butterflies = n / radix;
-        for (uint32_t i = threadIdx.x; i < own * butterflies; i += blockDim.x) {
-            const uint32_t row = i / butterflies, base = row * n;
-            const auto read = [&](uint32_t k) { return before[base + k]; };
-            const auto write = [&](uint32_t k, Complex z) { after[base + k] = z; };
-            pass_of(radix, i - row * butterflies, n, done, roots, read, write);
-        }
-        __syncthreads();
-        Complex* const swap = before;
-        before = after;
-        after = swap;
-        done *= radix;
+    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) shared[i] = input.at(first + i / n, i % n);
+    const Complex* result = transform_in_shared(shared, shared + together * n, n, own, plan, roots, 1);
+    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) output.put(first + i / n, i % n, result[i]);
+}
+
+// The first of two steps for rows of n = a * b elements, b of them side by side as a matrix has them: the transforms of its
+// columns, times the roots of unity that the second step leaves out. A block takes `together` neighbouring columns.
+extern "C" __global__ void __launch_bounds__(256)
+fft_columns(Input input, Complex* __restrict__ target, const Complex* __restrict__ roots, uint64_t plan, uint32_t a,
+            uint32_t b, uint32_t together, uint32_t first_row) {
+    extern __shared__ Complex shared[];
+    const uint32_t first = blockIdx.x * together, own = b - first < together ? b - first : together;
+    const int64_t row = (int64_t)first_row + blockIdx.y;
+    for (uint32_t i = threadIdx.x; i < own * a; i += blockDim.x) {
+        const uint32_t k = i / own, column = i - k * own;
+        shared[column * a + k] = input.at(row, k * b + first + column);
     }
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) output.put(first + i / n, i % n, before[i]);
+    const Complex* result = transform_in_shared(shared, shared + together * a, a, own, plan, roots, b);
+    for (uint32_t i = threadIdx.x; i < own * a; i += blockDim.x) {
+        const uint32_t k = i / own, column = i - k * own;
+        target[row * input.n + k * b + first + column] = roots[k * (first + column)] * result[column * a + k];
+    }
+}
+
+// The second step: the transforms of the rows of that matrix. Element k2 of row k1 is element k1 + a * k2 of the whole.
+extern "C" __global__ void __launch_bounds__(256)
+fft_matrix_rows(const Complex* __restrict__ source, Output output, const Complex* __restrict__ roots, uint64_t plan,
+                uint32_t a, uint32_t b, uint32_t together, uint32_t first_row) {
+    extern __shared__ Complex shared[];
+    const uint32_t first = blockIdx.x * together, own = a - first < together ? a - first : together;
+    const int64_t row = (int64_t)first_row + blockIdx.y;
+    const Complex* begin = source + row * a * b + (int64_t)first * b;
+    for (uint32_t i = threadIdx.x; i < own * b; i += blockDim.x) shared[i] = begin[i];
+    const Complex* result = transform_in_shared(shared, shared + together * b, b, own, plan, roots, a);
+    for (uint32_t i = threadIdx.x; i < own * b; i += blockDim.x) {
+        const uint32_t k = i / own, line = i - k * own;
+        output.put(row, first + line + a * k, result[line * b + k]);
+    }
 }
 
 // One butterfly per thread; blockIdx.y counts rows from first_row on.
@@ -55,7 +78,7 @@ fft_pass(Input input, Output output, const Complex* __restrict__ roots, uint32_t
     if (j >= n / radix) return;
     const auto read = [&](uint32_t k) { return input.at(row, k); };
     const auto write = [&](uint32_t k, Complex z) { output.put(row, k, z); };
-    pass_of(radix, j, n, done, roots, read, write);
+    pass_of(radix, j, n, done, roots, 1, read, write);
 }
 
 // exp(-i pi k^2 / n), for which roots has the 2n-th roots of unity.

@@ -107,11 +107,11 @@ DEVICE void butterfly(Complex (&z)[5]) {
 
 // Butterfly j of a pass that makes transforms of R * done points from R transforms of `done` points (Stockham's order:
 // Govindaraju, Lloyd, Dotsenko, Smith, Manferdelli, "High performance discrete Fourier transforms on graphics
-// processors", SC 2008). read(k) and write(k, z) are element k before and after the pass; roots are those of n.
+// processors", SC 2008). read(k) and write(k, z) are element k before and after the pass; roots are those of n * finer.
 template <int R, class Read, class Write>
-DEVICE void pass(uint32_t j, uint32_t n, uint32_t done, const Complex* __restrict__ roots, const Read& read,
-                 const Write& write) {
-    const uint32_t inside = j % done, step = n / (done * R);
+DEVICE void pass(uint32_t j, uint32_t n, uint32_t done, const Complex* __restrict__ roots, uint32_t finer,
+                 const Read& read, const Write& write) {
+    const uint32_t inside = j % done, step = n / (done * R) * finer;
     Complex z[R];
 #pragma unroll
     for (int r = 0; r < R; r++) {
@@ -125,9 +125,31 @@ DEVICE void pass(uint32_t j, uint32_t n, uint32_t done, const Complex* __restric
 
 template <class Read, class Write>
 DEVICE void pass_of(uint32_t radix, uint32_t j, uint32_t n, uint32_t done, const Complex* __restrict__ roots,
-                    const Read& read, const Write& write) {
-    if (radix == 4) pass<4>(j, n, done, roots, read, write);
-    else if (radix == 2) pass<2>(j, n, done, roots, read, write);
-    else if (radix == 3) pass<3>(j, n, done, roots, read, write);
-    else pass<5>(j, n, done, roots, read, write);
+                    uint32_t finer, const Read& read, const Write& write) {
+    if (radix == 4) pass<4>(j, n, done, roots, finer, read, write);
+    else if (radix == 2) pass<2>(j, n, done, roots, finer, read, write);
+    else if (radix == 3) pass<3>(j, n, done, roots, finer, read, write);
+    else pass<5>(j, n, done, roots, finer, read, write);
+}
+
+// Transform `own` lines of n elements in shared memory; returns where they are then, `before` or `after`. The radices of the
+// passes are the digits of plan, four bits each, the first pass lowest.
+DEVICE Complex* transform_in_shared(Complex* before, Complex* after, uint32_t n, uint32_t own, uint64_t plan,
+                                    const Complex* __restrict__ roots, uint32_t finer) {
+    for (uint32_t done = 1; plan; plan >>= 4) {
+        const uint32_t radix = plan & 15, butterflies = n / radix;
+        __syncthreads();
+        for (uint32_t i = threadIdx.x; i < own * butterflies; i += blockDim.x) {
+            const uint32_t line = i / butterflies, base = line * n;
+            const auto read = [&](uint32_t k) { return before[base + k]; };
+            const auto write = [&](uint32_t k, Complex z) { after[base + k] = z; };
+            pass_of(radix, i - line * butterflies, n, done, roots, finer, read, write);
+        }
+        Complex* const swap = before;
+        before = after;
+        after = swap;
+        done *= radix;
+    }
+    __syncthreads();
+    return before;
 }

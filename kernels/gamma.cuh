@@ -65,7 +65,7 @@ FUNCTION double polygamma(double x, int n, double factorial, const double* __res
     if (!negative) return n % 2 ? value : -value;
     const double fraction = x - libm::rint(x);
     const double c = libm::cospi(fraction) / libm::sinpi(fraction);
-    double derivative = 0;
-    for (int k = n + 1; k >= 0; k--) derivative = derivative * c + cotangent[k];
+    double derivative = cotangent[n + 1];
+    for (int k = n; k >= 0; k--) derivative = derivative * c + cotangent[k];
     return -value - libm::pow(PI, double(n + 1)) * derivative;
 }

@@ -77,38 +77,36 @@ struct Output {
         wide_saved = g.ld_saved % 4 == 0 && (uintptr_t)g.saved % 16 == 0;
     }
 
-    __device__ __forceinline__ void store(int row, int column, float4 value) const {
+    __device__ __forceinline__ float completed(float z, int column, float y, float old) const {
+        if (g.bias) z += g.bias[column];
+        z = through_slope(SLOPE, activated(ACTIVATION, z), y);
+        return g.accumulate ? z + old : z;
+    }
+
+    __device__ __forceinline__ void store(int row, int column, float4 v) const {
         if (row >= g.m || column >= g.n) return;
-        float v[4] = {value.x, value.y, value.z, value.w};
         float* target = c + (int64_t)row * g.ldc + column;
-        const float* saved = SLOPE == NONE ? nullptr : g.saved + (int64_t)row * g.ld_saved + column;
+        const float* saved = SLOPE == NONE ? target : g.saved + (int64_t)row * g.ld_saved + column;
         if (wide && column + 4 <= g.n) {
-            alignas(16) float y[4], old[4];
+            float4 y = v, old = v;
             if (SLOPE != NONE) {
-                if (wide_saved) *reinterpret_cast<float4*>(y) = *reinterpret_cast<const float4*>(saved);
-                else
-#pragma unroll
-                    for (int j = 0; j < 4; j++) y[j] = saved[j];
+                if (wide_saved) y = *reinterpret_cast<const float4*>(saved);
+                else y = make_float4(saved[0], saved[1], saved[2], saved[3]);
             }
-            if (g.accumulate) *reinterpret_cast<float4*>(old) = *reinterpret_cast<const float4*>(target);
-#pragma unroll
-            for (int j = 0; j < 4; j++) {
-                if (g.bias) v[j] += g.bias[column + j];
-                v[j] = activated(ACTIVATION, v[j]);
-                if (SLOPE != NONE) v[j] = through_slope(SLOPE, v[j], y[j]);
-                if (g.accumulate) v[j] += old[j];
-            }
-            *reinterpret_cast<float4*>(target) = make_float4(v[0], v[1], v[2], v[3]);
+            if (g.accumulate) old = *reinterpret_cast<const float4*>(target);
+            v.x = completed(v.x, column, y.x, old.x);
+            v.y = completed(v.y, column + 1, y.y, old.y);
+            v.z = completed(v.z, column + 2, y.z, old.z);
+            v.w = completed(v.w, column + 3, y.w, old.w);
+            *reinterpret_cast<float4*>(target) = v;
             return;
         }
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            if (column + j < g.n) {
-                if (g.bias) v[j] += g.bias[column + j];
-                v[j] = activated(ACTIVATION, v[j]);
-                if (SLOPE != NONE) v[j] = through_slope(SLOPE, v[j], saved[j]);
-                target[j] = g.accumulate ? v[j] + target[j] : v[j];
-            }
+        // A loop that stays one: this stands in the kernel once for every piece of a thread's tile.
+#pragma unroll 1
+        for (int j = 0; j < 4 && column + j < g.n; j++) {
+            const float z = j < 2 ? (j == 0 ? v.x : v.y) : (j == 2 ? v.z : v.w);
+            const float y = SLOPE == NONE ? 0.0f : saved[j], old = g.accumulate ? target[j] : 0.0f;
+            target[j] = completed(z, column + j, y, old);
         }
     }
 };

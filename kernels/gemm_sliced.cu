@@ -91,13 +91,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 5) gemm_sliced(const Gemm 
     for (int i = 0; i < MINE; i++) {
         total[i] = shared.pieces[0][i * WARPS + warp][lane];
 #pragma unroll
-        for (int w = 1; w < WARPS; w++) {
-            const float4 next = shared.pieces[w][i * WARPS + warp][lane];
-            total[i].x += next.x;
-            total[i].y += next.y;
-            total[i].z += next.z;
-            total[i].w += next.w;
-        }
+        for (int w = 1; w < WARPS; w++) add_to(total[i], shared.pieces[w][i * WARPS + warp][lane]);
     }
     const bool sums_mine = sums && warp == 0;
     if (sums_mine)
@@ -118,9 +112,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 5) gemm_sliced(const Gemm 
     for (int i = 0; i < MINE; i++) partial.write(i, total[i]);
     if (sums_mine) partial.write_sum(lane, sum);
     if (!partial.complete()) return;
+    partial.read(total);
 #pragma unroll
     for (int i = 0; i < MINE; i++)
         output.store(first_row + share.piece_row(i * WARPS + warp),
-                     first_column + share.piece_column(i * WARPS + warp), partial.read(i));
+                     first_column + share.piece_column(i * WARPS + warp), total[i]);
     if (sums_mine) store_sum(g, first_row + lane, partial.read_sum(lane));
 }

@@ -165,6 +165,13 @@ struct Share {
 
 // --- split k -------------------------------------------------------------------------------------------
 
+DEVICE void add_to(float4& sum, float4 x) {
+    sum.x += x.x;
+    sum.y += x.y;
+    sum.z += x.z;
+    sum.w += x.w;
+}
+
 // Partial tiles of several blocks become one in the block that finishes last. It adds them in the order of the splits, not
 // in that of arrival, so that every run gives the same bits. A piece (four elements) is read by the thread that has
 // written its namesake.
@@ -190,19 +197,22 @@ struct Splits {
     // Whether all splits of this tile have been written; true in one block.
     __device__ __forceinline__ bool complete() { return is_last_block(counter, splits); }
 
-    __device__ __forceinline__ float4 read(int piece) const {
-        float4 total = pieces[piece * THREADS + threadIdx.x];
+    // The sums of pieces 0 to PIECES - 1, those of all splits.
+    template <int PIECES>
+    __device__ __forceinline__ void read(float4 (&total)[PIECES]) const {
+        const float4* from = pieces + threadIdx.x;
+#pragma unroll
+        for (int p = 0; p < PIECES; p++) total[p] = from[p * THREADS];
+#pragma unroll 1
         for (int s = 1; s < splits; s++) {
-            const float4 next = pieces[(uint64_t)s * (TILE / 4) + piece * THREADS + threadIdx.x];
-            total.x += next.x;
-            total.y += next.y;
-            total.z += next.z;
-            total.w += next.w;
+            from += TILE / 4;
+#pragma unroll
+            for (int p = 0; p < PIECES; p++) add_to(total[p], from[p * THREADS]);
         }
-        return total;
     }
     __device__ __forceinline__ float read_sum(int row) const {
         float total = sums[row];
+#pragma unroll 1
         for (int s = 1; s < splits; s++) total += sums[s * HEIGHT + row];
         return total;
     }

@@ -34,7 +34,7 @@ DEVICE void multiply(const Gemm& g) {
                                                    slice.begin, thread);
     Share<ROWS, COLUMNS, WARP_M / ROWS> share(warp / (TILE_N / WARP_N) * WARP_M, warp % (TILE_N / WARP_N) * WARP_N,
                                               thread % 32);
-    const bool sums = SUMS && g.sums && first_column == 0 && thread < TILE_M;
+    const bool sums = SUMS && g.sums && first_column == 0 && threadIdx.x < TILE_M;
     float sum = 0.0f;
 
     AsyncCopies copies;
@@ -53,7 +53,7 @@ DEVICE void multiply(const Gemm& g) {
         }
         share.template multiply<DEPTH>(a_tiles[t % 2], b_tiles[t % 2]);
         if (sums)
-#pragma unroll
+#pragma unroll 4
             for (int k = 0; k < DEPTH; k++) sum += a_tiles[t % 2][k][thread];
     }
 
@@ -70,9 +70,11 @@ DEVICE void multiply(const Gemm& g) {
     for (int p = 0; p < share.PIECES; p++) partial.write(p, share.piece(p));
     if (sums) partial.write_sum(thread, sum);
     if (!partial.complete()) return;
+    float4 total[share.PIECES];
+    partial.read(total);
 #pragma unroll
     for (int p = 0; p < share.PIECES; p++)
-        output.store(first_row + share.piece_row(p), first_column + share.piece_column(p), partial.read(p));
+        output.store(first_row + share.piece_row(p), first_column + share.piece_column(p), total[p]);
     if (sums) store_sum(g, first_row + thread, partial.read_sum(thread));
 }
 

@@ -50,14 +50,18 @@ constexpr int LANES = 16 / sizeof(T);
 // --- few indices ---------------------------------------------------------------------------------------
 
 // The elements of the result lie on lines along the named axes, and so do the values and the indices that concern them.
-// Operands of the layout: the values' line, the indices' line, the number of the element's place on its line, the result.
+// Operands of the layout: the values' line, the indices' line, the number of the element's place on its line, the result;
+// the layout's first element has `first_index` and `first_place`.
 extern "C" __global__ void __launch_bounds__(256)
 add_lines(const T* __restrict__ values, T* __restrict__ target, Fault* fault, Index index, Layout<4> layout,
-          int64_t value_step, int64_t index_step, uint32_t length, uint32_t operation) {
+          int64_t first_index, int64_t first_place, int64_t value_step, int64_t index_step, uint32_t length,
+          uint32_t operation) {
     const uint32_t i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= layout.count) return;
     int64_t at[4];
     layout.find(i, at);
+    at[1] += first_index;
+    at[2] += first_place;
     S sum = S(0);
     for (uint32_t k = 0; k < length; k++) {
         bool found = true;

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Steps(NamedTuple):
+    """Seconds of a training step: eager by the wall clock, its graph on the device, and graph and batch by the wall clock."""
+
+    eager: float
+    graph: float
+    with_its_batch: float
 
 
 class Peer:
@@ -55,20 +64,26 @@ class Peer:
         graph = self._captured(lambda: [self._torch.mm(x, y, out=out) for _ in range(copies)])
         return self._median(graph.replay, 0.05) / copies
 
-    def step(self, widths: tuple[int, ...], batch: int, optimizer: str) -> tuple[float, float] | None:
-        """Seconds of a training step: eager, and replayed as a graph."""
+    def step(self, widths: tuple[int, ...], batch: int, optimizer: str) -> Steps | None:
+        """Seconds of a training step."""
         if self._torch is None:
             return None
-        step = self._step(widths, batch, optimizer)
-        stream = self._torch.cuda.Stream()
-        with self._torch.cuda.stream(stream):  # the state of the optimiser is made outside the capture
-            for _ in range(5):
-                step()
-        self._torch.cuda.synchronize()
-        eager = self._median(step, 0.2)
-        return eager, self._median(self._captured(step).replay, 0.2)
+        torch = self._torch
+        x = torch.rand(batch, widths[0], device="cuda")
+        y = torch.randint(0, widths[-1], (batch,), device="cuda")
+        new_x, new_y = x.clone(), y.clone()
+        step = self._step(widths, optimizer, x, y)
+        eager = self._wall(step)
+        graph = self._captured(step)
 
-    def _step(self, widths: tuple[int, ...], batch: int, optimizer: str) -> Callable[[], object]:
+        def with_its_batch() -> None:
+            x.copy_(new_x)
+            y.copy_(new_y)
+            graph.replay()
+
+        return Steps(eager, self._median(graph.replay, 0.2), self._wall(with_its_batch))
+
+    def _step(self, widths: tuple[int, ...], optimizer: str, x: Any, y: Any) -> Callable[[], object]:
         torch = self._torch
         layers: list[Any] = []
         for fan_in, fan_out in itertools.pairwise(widths):
@@ -79,8 +94,6 @@ class Peer:
         else:
             rule = torch.optim.Adam(model.parameters(), fused=True, capturable=True)
         loss_of = torch.nn.CrossEntropyLoss()
-        x = torch.rand(batch, widths[0], device="cuda")
-        y = torch.randint(0, widths[-1], (batch,), device="cuda")
 
         def step() -> object:
             rule.zero_grad(set_to_none=True)
@@ -109,6 +122,19 @@ class Peer:
         with torch.cuda.graph(graph):
             call()
         return graph
+
+    def _wall(self, call: Callable[[], object], repeats: int = 20) -> float:
+        """As ``timing.Clock.wall``: by the clock on the wall, many calls at once."""
+        call()
+        times = []
+        for _ in range(repeats):
+            self._torch.cuda.synchronize()
+            start = time.perf_counter()
+            for _ in range(repeats):
+                call()
+            self._torch.cuda.synchronize()
+            times.append((time.perf_counter() - start) / repeats)
+        return statistics.median(times)
 
     def _median(self, call: Callable[[], object], seconds: float) -> float:
         """As ``timing.Clock.calls``: one by one between events, queued behind other work."""

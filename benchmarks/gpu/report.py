@@ -29,6 +29,7 @@ class Row:
         ceiling: what the row is measured against, and ``share`` the part of it that was reached.
         target: the share that is aimed at.
         error, allowed: the largest error found on random inputs, and the largest that passes.
+        launches: kernels that a call launches; of a replayed one copies count as well.
         failure: what went wrong.
     """
 
@@ -45,6 +46,7 @@ class Row:
     target: float | None = None
     error: float | None = None
     allowed: float | None = None
+    launches: int | None = None
     failure: str | None = None
 
     @property

@@ -33,7 +33,6 @@ from tinygrad_lite.backends.cuda import driver, launching, memory
 
 RESULTS = Path(__file__).resolve().parent / "results"
 EPOCH_SECONDS = 0.015  #: of GPU time, for an epoch of MNIST
-LAUNCHES = 12  #: of a training step, at most
 
 
 class Bench:
@@ -70,8 +69,10 @@ class Bench:
         if isinstance(time, Time):
             row.low, row.high = time.low, time.high
 
-    def against(self, row: Row, ceiling: str, share: float | None, target: float | None) -> None:
-        row.ceiling, row.share, row.target = ceiling, share, target
+    def against(self, row: Row, ceiling: str, seconds: float | None, target: float | None) -> None:
+        """Compare with what the ceiling takes; None where it was not measured."""
+        row.ceiling, row.target = ceiling, target
+        row.share = None if seconds is None or row.seconds is None else seconds / row.seconds
 
 
 # --- ceilings -------------------------------------------------------------------------------------------------
@@ -111,8 +112,8 @@ def memory_rows(bench: Bench) -> None:
             del found
             bench.took(row, bench.clock.calls(call))
             row.bytes, row.flops = case.traffic(*inputs), case.operations * inputs[0].size
-            assert row.seconds is not None
-            bench.against(row, "the copy", row.bytes / row.seconds / copy, case.share)
+            row.launches = launched(call)
+            bench.against(row, "the copy", row.bytes / copy, case.share)
 
 
 # --- matrix products ------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def product_rows(bench: Bench) -> None:
                 with bench.row(group, f"{layout} {rung}", f"{size}x{size}x{size}") as row:
                     one_product(bench, row, rung, layout, (a, b), bench.clock.calls)
                     aimed = rung == product_cases.CHOSEN and size in product_cases.TARGETED
-                    against_cublas(bench, row, theirs, product_cases.SHARE if aimed else None)
+                    bench.against(row, "cuBLAS", theirs, product_cases.SHARE if aimed else None)
     bench.result.ceilings["cuBLAS flops per second"] = best or None
 
 
@@ -147,8 +148,10 @@ def skinny_rows(bench: Bench) -> None:
         m, n, k = (max(size // scale, 2) for size in (skinny.m, skinny.n, skinny.k))
         a, b = product_cases.operands(bench.rng, skinny.layout, m, n, k)
         with bench.row(group, f"{skinny.layout} {skinny.name}", f"{m}x{n}x{k}") as row:
-            one_product(bench, row, product_cases.CHOSEN, skinny.layout, (a, b), bench.clock.replayed)
-            against_cublas(bench, row, bench.peer.replayed_product(a, b, skinny.layout), None)
+            one_product(
+                *(bench, row, product_cases.CHOSEN, skinny.layout, (a, b)), lambda call: bench.clock.replayed(call).time
+            )
+            bench.against(row, "cuBLAS", bench.peer.replayed_product(a, b, skinny.layout), None)
 
 
 def one_product(
@@ -164,43 +167,58 @@ def one_product(
     row.flops = 2.0 * m * n * k
 
 
-def against_cublas(bench: Bench, row: Row, theirs: float | None, target: float | None) -> None:
-    share = None if theirs is None or row.seconds is None else theirs / row.seconds
-    bench.against(row, "cuBLAS", share, target)
-
-
 # --- training -------------------------------------------------------------------------------------------------
 
 
 def training_rows(bench: Bench) -> None:
-    widths, batch, images = (
-        ((64, 32, 10), 16, 40) if bench.quick else (training.WIDTHS, training.BATCH, training.IMAGES)
-    )
-    network = "-".join(map(str, widths))
     group = "training"
+    widths, batch = ((64, 32, 10), 16) if bench.quick else (training.WIDTHS, training.BATCH)
+    network = f"{'-'.join(map(str, widths))} batch {batch}"
     for optimizer in ("SGD", "Adam"):
         if not bench.wants(group, optimizer):
             continue
         theirs = bench.peer.step(widths, batch, optimizer)
-        with bench.row(group, f"{optimizer} step, eager", f"{network} batch {batch}") as row:
+        with bench.row(group, f"{optimizer} step, eager", network) as row:
             row.error, row.allowed = training.deviation("cuda", optimizer), 1e-4
-            step = training.batch_step("cuda", optimizer, widths, batch)
-            step()
-            before = launching.launches()
-            step()
-            launches = launching.launches() - before
-            bench.result.ceilings[f"launches of a step, {optimizer}"] = launches
-            if launches > LAUNCHES:
-                print(f"  {launches} launches in a step; the target is at most {LAUNCHES}")
-            bench.took(row, bench.clock.wall(step))
-            bench.against(row, "PyTorch's", theirs and theirs[0] / (row.seconds or 1), None)
-        with bench.row(group, f"{optimizer} step, replayed", f"{network} batch {batch}") as row:
-            bench.took(row, bench.clock.replayed(training.batch_step("cuda", optimizer, widths, batch), 20))
-            bench.against(row, "PyTorch's graph", theirs and theirs[1] / (row.seconds or 1), 1.0)
+            found = training.on_a_batch("cuda", optimizer, widths, batch)
+            bench.took(row, bench.clock.wall(found.on_its_batch))
+            row.launches = launched(found.on_its_batch)
+            bench.against(row, "PyTorch's", theirs and theirs.eager, None)
+        found = training.on_a_batch("cuda", optimizer, widths, batch)
+        step = tgl.cuda.capture(found.step)
+        while not step.recorded:
+            step(found.images, found.labels)
+        with bench.row(group, f"{optimizer} step, its graph", network) as row:
+            bench.took(row, bench.clock.calls(step._graph.replay))  # the device alone
+            row.launches = step.launches
+            bench.against(row, "PyTorch's graph", theirs and theirs.graph, 1.0)
+        with bench.row(group, f"{optimizer} step, graph and batch", network) as row:
+            bench.took(row, bench.clock.wall(lambda found=found, step=step: step(found.images, found.labels)))
+            bench.against(row, "PyTorch's", theirs and theirs.with_its_batch, None)
     if bench.wants(group, "epoch"):
-        with bench.row(group, f"epoch of {images} images, replayed", f"{network} batch {batch}") as row:
-            bench.took(row, bench.clock.replayed(training.epoch("cuda", images, widths, batch), 1))
-            bench.against(row, f"{EPOCH_SECONDS * 1e3:.0f} ms", EPOCH_SECONDS / (row.seconds or 1), 1.0)
+        epoch_rows(bench, group, widths, batch)
+
+
+def epoch_rows(bench: Bench, group: str, widths: tuple[int, ...], batch: int) -> None:
+    """An epoch as one graph, which is the device's part of it; and as its user runs it, replaying a step's graph."""
+    images = 40 if bench.quick else training.IMAGES
+    shape = f"{'-'.join(map(str, widths))} batch {batch}"
+    found = training.on_a_batch("cuda", "SGD", widths, images)
+    with bench.row(group, f"epoch of {images} images, on the device", shape) as row:
+        replayed = bench.clock.replayed(training.epoch(found, batch, found.step), 1)
+        bench.took(row, replayed.time)
+        row.launches = replayed.nodes
+        bench.against(row, f"{EPOCH_SECONDS * 1e3:.0f} ms", EPOCH_SECONDS, 1.0)
+    found = training.on_a_batch("cuda", "SGD", widths, images)
+    with bench.row(group, f"epoch of {images} images, by the clock", shape) as row:
+        bench.took(row, bench.clock.wall(training.epoch(found, batch, tgl.cuda.capture(found.step)), 3))
+
+
+def launched(call: Callable[[], Any]) -> int:
+    """How many kernels a call launches."""
+    before = launching.launches()
+    call()
+    return launching.launches() - before
 
 
 # --- the whole ------------------------------------------------------------------------------------------------

@@ -7,18 +7,15 @@ many times into one graph, whose replay costs the device no launch from Python e
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import itertools
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinygrad_lite.backends.cuda import driver, memory
+from tinygrad_lite.backends.cuda import driver, graphs, memory
 
 Call = Callable[[], Any]
-_RELAXED = 2  # CU_STREAM_CAPTURE_MODE_RELAXED: libraries elsewhere in the process may go on allocating
 
 
 class Time(NamedTuple):
@@ -28,6 +25,13 @@ class Time(NamedTuple):
     low: float
     high: float
     count: int
+
+
+class Replayed(NamedTuple):
+    """The time of a call that was replayed, and how many launches and copies it consists of."""
+
+    time: Time
+    nodes: int
 
 
 def summary(seconds: list[float]) -> Time:
@@ -80,19 +84,22 @@ class Clock:
         repeats = min(max(int(self._seconds / max(estimate, 1e-6)), 3), self._most)
         return summary(self._between(call, repeats))
 
-    def replayed(self, call: Call, copies: int = 50) -> Time:
+    def replayed(self, call: Call, copies: int = 50) -> Replayed:
         """The time of one call within a graph of many, whose operands are therefore in the second-level cache."""
         copies = min(copies, self._most)
         call()
-        graph = Graph(call, copies)
+        graph = graphs.Graph()
+        with graph.recording():
+            for _ in range(copies):
+                call()
         graph.replay()
         times = self._between(graph.replay, min(self._most, 20))
-        return summary([t / copies for t in times])
+        return Replayed(summary([t / copies for t in times]), graph.nodes // copies)
 
-    def wall(self, call: Call) -> Time:
+    def wall(self, call: Call, most: int = 20) -> Time:
         """The time of one call as Python sees it, the device included."""
         call()
-        repeats = min(self._most, 20)
+        repeats = min(self._most, most)
         times = []
         for _ in range(repeats):
             self.device.synchronize()
@@ -102,44 +109,3 @@ class Clock:
             self.device.synchronize()
             times.append((time.perf_counter() - start) / repeats)
         return summary(times)
-
-
-class Graph:
-    """Calls that were recorded once and are launched as a whole; everything they allocate must be in the pool already.
-
-    This is for measuring alone: nothing keeps the memory that the recorded kernels write, so replays have to end
-    before anything else is computed.
-    """
-
-    def __init__(self, call: Call, copies: int) -> None:
-        self._driver = ctypes.CDLL("libcuda.so.1")
-        self._stream = ctypes.c_void_p(driver.current().handle)
-        self._graph, self._executable = ctypes.c_void_p(), ctypes.c_void_p()
-        collecting = gc.isenabled()
-        gc.disable()  # an allocation that the collector frees would break the capture off
-        try:
-            self._do("cuStreamBeginCapture_v2", self._stream, ctypes.c_int(_RELAXED))
-            try:
-                for _ in range(copies):
-                    call()
-            finally:
-                self._do("cuStreamEndCapture", self._stream, ctypes.byref(self._graph))
-        finally:
-            if collecting:
-                gc.enable()
-        flags = ctypes.c_ulonglong(0)
-        self._do("cuGraphInstantiateWithFlags", ctypes.byref(self._executable), self._graph, flags)
-
-    def _do(self, name: str, *arguments: Any) -> None:
-        status = getattr(self._driver, name)(*arguments)
-        if status != 0:
-            raise RuntimeError(f"{name} failed with CUDA error {status}")
-
-    def replay(self) -> None:
-        """Launch the whole."""
-        self._do("cuGraphLaunch", self._executable, self._stream)
-
-    def __del__(self) -> None:
-        if self._executable and not driver.is_closed():
-            self._driver.cuGraphExecDestroy(self._executable)
-            self._driver.cuGraphDestroy(self._graph)

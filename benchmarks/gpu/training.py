@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,30 +40,40 @@ def step_of(model: Any, rule: Any) -> Callable[[Any, Any], Any]:
     return step
 
 
-def batch_step(device: str, optimizer: str, widths: tuple[int, ...] = WIDTHS, batch: int = BATCH) -> Callable[[], Any]:
-    """A step on one random batch."""
+class Training(NamedTuple):
+    """A network being trained: one step, a batch for it, and the same step as a function without arguments."""
+
+    step: Callable[[Any, Any], Any]
+    images: Any
+    labels: Any
+
+    def on_its_batch(self) -> Any:
+        return self.step(self.images, self.labels)
+
+
+def on_a_batch(device: str, optimizer: str, widths: tuple[int, ...] = WIDTHS, batch: int = BATCH) -> Training:
+    """A new network and one random batch, or with ``batch`` images a whole data set of that size."""
     rng = np.random.default_rng()
     model = network(widths, device)
-    step = step_of(model, updates(model, optimizer))
     images = tgl.asarray(rng.random((batch, widths[0]), np.float32), device=device)
     labels = tgl.asarray(rng.integers(0, widths[-1], batch), device=device)
-    return lambda: step(images, labels)
+    return Training(step_of(model, updates(model, optimizer)), images, labels)
 
 
-def epoch(device: str, count: int, widths: tuple[int, ...] = WIDTHS, batch: int = BATCH) -> Callable[[], Any]:
-    """All steps of an epoch with SGD: each gathers its batch from images on the device, in random order."""
-    rng = np.random.default_rng()
-    model = network(widths, device)
-    step = step_of(model, updates(model, "SGD"))
-    images = tgl.asarray(rng.random((count, widths[0]), np.float32), device=device)
-    labels = tgl.asarray(rng.integers(0, widths[-1], count), device=device)
-    order = tgl.asarray(rng.permutation(count), device=device)
+def epoch(found: Training, batch: int, step: Callable[[Any, Any], Any]) -> Callable[[], Any]:
+    """All steps of an epoch, each on a batch that is gathered on the device in random order; the last may be smaller.
+
+    ``step`` makes the steps of full batches.
+    """
+    count = len(found.images)
+    order = tgl.asarray(np.random.default_rng().permutation(np.arange(count)), device=found.images.device)
 
     def run() -> Any:
         loss = None
         for start in range(0, count, batch):
             chosen = order[start : start + batch]
-            loss = step(tgl.take(images, chosen, axis=0), tgl.take(labels, chosen, axis=0))
+            images, labels = tgl.take(found.images, chosen, axis=0), tgl.take(found.labels, chosen, axis=0)
+            loss = (step if len(images) == batch else found.step)(images, labels)
         return loss
 
     return run

@@ -245,15 +245,12 @@ template <class... Arguments> struct EmulatedParameters;
 
 template <> struct EmulatedParameters<> {
     static constexpr size_t end(size_t offset) { return offset; }
-    static constexpr size_t alignment = 1;
     template <auto kernel, class... Done> static void call(const char *, size_t, const Done &...done) { kernel(done...); }
 };
 
 template <class First, class... Rest> struct EmulatedParameters<First, Rest...> {
     static constexpr size_t place(size_t offset) { return (offset + alignof(First) - 1) / alignof(First) * alignof(First); }
     static constexpr size_t end(size_t offset) { return EmulatedParameters<Rest...>::end(place(offset) + sizeof(First)); }
-    static constexpr size_t alignment =
-        alignof(First) > EmulatedParameters<Rest...>::alignment ? alignof(First) : EmulatedParameters<Rest...>::alignment;
     template <auto kernel, class... Done>
     static void call(const char *buffer, size_t offset, const Done &...done) {
         First value;
@@ -270,7 +267,7 @@ template <class... Arguments, void (*kernel)(Arguments...)> struct EmulatedEntry
     using Parameters = EmulatedParameters<typename emulated_plain<Arguments>::type...>;
     static void run(const char *buffer) { Parameters::template call<kernel>(buffer, 0); }
     static constexpr EmulatedKernel describe(unsigned max_threads) {
-        return {run, Parameters::end(0), Parameters::alignment, max_threads};
+        return {run, Parameters::end(0), max_threads};
     }
 };
 

@@ -20,13 +20,13 @@ from tinygrad_lite.backends.cpu import namespace as cpu
 OVERRIDDEN = [(row, one) for row, one in cases() if not cpu.overrides.keys().isdisjoint(row.covers)]
 
 
-def _subsets(places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def subsets(places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Every choice of operands that need a gradient, but for none at all."""
     for count in range(1, len(places) + 1):
         yield from itertools.combinations(places, count)
 
 
-def _run(row: Operation, one: Sample, arrays: list, needed: tuple[int, ...], world: type) -> tuple[list, list]:
+def run(row: Operation, one: Sample, arrays: list, needed: tuple[int, ...], world: type) -> tuple[list, list]:
     """The results, and the gradients of the needed operands."""
     every = [tensor(a, world, requires_grad=i in needed) for i, a in enumerate(arrays)]
     ys = forward(row, one, every)
@@ -37,9 +37,9 @@ def _run(row: Operation, one: Sample, arrays: list, needed: tuple[int, ...], wor
 def test_an_override_gives_the_values_and_gradients_of_the_rows_text(row: Operation, one: Sample) -> None:
     for dtype, layout in itertools.product(row.dtypes, (np.asarray, strided)):
         arrays = cast(one.arrays, dtype)
-        for needed in _subsets(row.active(arrays)):
-            ys, gradients = _run(row, one, [layout(a) for a in arrays], needed, np.ndarray)
-            expected_ys, expected = _run(row, one, arrays, needed, OpaqueArray)
+        for needed in subsets(row.active(arrays)):
+            ys, gradients = run(row, one, [layout(a) for a in arrays], needed, np.ndarray)
+            expected_ys, expected = run(row, one, arrays, needed, OpaqueArray)
             exact = [values(t) for t in (*expected_ys, *expected)]
             model = {**row.model(arrays, dtype), "size": 4 * size_of(exact, arrays) * row.condition}
             model["length"] *= 4
@@ -89,7 +89,7 @@ SIZES = ((5, 4), (6, 4), (6,), (3, 6), (3,), (2, 3))
 TARGET = np.array([0, 1, 1, 0, 1])
 
 
-def _network(activation: str | None, keep: Any, leaves: list) -> tuple[Any, list, list]:
+def network(activation: str | None, keep: Any, leaves: list) -> tuple[Any, list, list]:
     """Three layers and a loss; ``keep`` sees the hidden layers and says what of them a user holds, and what it adds."""
     x, w1, b1, w2, b2, w3 = leaves
     first = tgl.linear(x, w1, b1, activation=activation)
@@ -128,7 +128,7 @@ def test_a_network_of_overrides_gives_the_rows_gradients_and_changes_nothing_tha
     found = {}
     for world in (np.ndarray, OpaqueArray):
         leaves = [tensor(a, world, requires_grad=True) for a in arrays]
-        loss, held, _ = _network(activation, ONLOOKERS[onlooker], leaves)
+        loss, held, _ = network(activation, ONLOOKERS[onlooker], leaves)
         before = [values(h).copy() for h in held]
         first = [values(g).copy() for g in tgl.grad(loss, leaves, retain_graph=True)]
         again = [values(g).copy() for g in tgl.grad(loss, leaves)]
@@ -146,7 +146,7 @@ def test_a_backward_pass_that_frees_its_graph_changes_nothing_that_is_held(
 ) -> None:
     arrays = [direction(shape, 20 + i) for i, shape in enumerate(SIZES)]
     leaves = [tensor(a, requires_grad=True) for a in arrays]
-    loss, held, _ = _network(activation, ONLOOKERS[onlooker], leaves)
+    loss, held, _ = network(activation, ONLOOKERS[onlooker], leaves)
     before = [values(h).copy() for h in held]
     expected = [values(g).copy() for g in tgl.grad(loss, leaves, retain_graph=True)]
     for x in leaves:

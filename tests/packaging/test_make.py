@@ -163,6 +163,7 @@ def test_the_report_says_what_was_not_run_and_why(
     (tmp_path / "tests").mkdir()
     for name in ("setup.cfg", "tests/conftest.py"):
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "tests" / "cuda_harness", tmp_path / "tests" / "cuda_harness")
     (tmp_path / "tests" / "test_it.py").write_text(SKIPPING)
     # In front of an installed PyTorch, as the folder in which Python is started.
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(name='torch')")

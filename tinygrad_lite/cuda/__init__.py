@@ -14,10 +14,22 @@ import subprocess
 from typing import Any
 
 from tinygrad_lite.backends.cuda import compiler, driver, fallback, launching, memory
+from tinygrad_lite.cuda.capture import CapturedStep as CapturedStep
+from tinygrad_lite.cuda.capture import capture as capture
 from tinygrad_lite.errors import Error
 
 __all__ = [
-    *("compilations", "device_count", "empty_cache", "fallbacks", "info", "is_available", "launches"),
+    *(
+        "CapturedStep",
+        "capture",
+        "compilations",
+        "device_count",
+        "empty_cache",
+        "fallbacks",
+        "info",
+        "is_available",
+        "launches",
+    ),
     *("max_memory_allocated", "memory_allocated", "memory_summary", "set_device", "synchronize"),
 ]
 

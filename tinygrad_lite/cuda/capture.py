@@ -29,7 +29,7 @@ import numpy as np
 
 from tinygrad_lite.autograd import leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, Version, make_tensor, mode
-from tinygrad_lite.backends.cuda import driver, graphs, memory
+from tinygrad_lite.backends.cuda import graphs, memory, updates
 from tinygrad_lite.backends.cuda import random as draws
 from tinygrad_lite.backends.cuda.array import CudaArray, copied, copy_into, zeros
 from tinygrad_lite.calls import checked_keywords
@@ -40,6 +40,7 @@ from tinygrad_lite.functions.devices import backend
 
 __all__ = ["CapturedStep", "capture"]
 
+_MOST_UPDATES = 256  # groups of parameters, over all optimisers of a step
 _EAGER = 2  # calls before the recording: kernels are compiled, and optimisers make their state, in the first
 
 
@@ -220,6 +221,25 @@ def _each(outputs: Any) -> Iterator[_Output]:
     return iter(found)
 
 
+class _Update:
+    """One update of an optimiser in the graph, and what its clock on the GPU shows."""
+
+    def __init__(self, optimizer: Any, run: Any, clock: int) -> None:
+        self.optimizer, self.run, self.clock = optimizer, run, clock
+        self.settings = {key: value for key, value in run.group.items() if key not in ("params", "lr")}
+        self._shown: tuple[float, int] | None = None
+
+    def advance(self) -> None:
+        """Count the step that is about to be replayed; the clock, which counts too, is set only where it is wrong."""
+        now = (self.run.group["lr"], self.run.step)
+        if now != self._shown:
+            decay = self.run.group.get("lr_decay", 0.0)
+            clock = updates.CLOCK.pack(now[0], decay, now[1], 0, 0)
+            memory.upload(self.clock, np.frombuffer(clock, np.uint8))
+        self.run.step += 1
+        self._shown = (now[0], now[1] + 1)
+
+
 # --- what a replay must find and leave behind ---------------------------------------------------------------
 
 
@@ -235,7 +255,8 @@ class _State:
         self._places: list[tuple[weakref.ref[Tensor], int]] = []
         self._versions: list[Version] = []
         self._counts: dict[Version, int] = {}
-        self._updates: list[Any] = []
+        self._updates: list[_Update] = []
+        self._clocks: Any = None
         self._outputs: list[_Output] = []
 
     # --- recording --------------------------------------------------------------------------------------
@@ -243,10 +264,13 @@ class _State:
     def begin(self) -> None:
         """Note how things stand before the recording."""
         self._advance = zeros((1,), np.dtype(np.uint64))
+        self._clocks = zeros((_MOST_UPDATES * updates.CLOCK.size,), np.dtype(np.uint8))
         self._seed, self._first_draw = stream.skip(0)
         objects = gc.get_objects()
         self._counts = {version: version.count for version in objects if type(version) is Version}
-        self._leaves = [(weakref.ref(x), x.grad is None, None) for x in objects if type(x) is Leaf and x.tensor()]
+        self._leaves = [
+            (weakref.ref(x), x.grad is None, None) for x in objects if type(x) is Leaf and x.tensor() is not None
+        ]
         for owner in objects:
             named = getattr(type(owner), "named_buffers", None)
             if named is not None and "_buffers" in getattr(owner, "__dict__", {}):
@@ -262,10 +286,20 @@ class _State:
             yield
         finally:
             draws.advance, mode.capture = 0, None
+            updates.clocks.clear()
 
-    def updated_(self, optimizer: Any, runs: Any, clocks: Any) -> None:
-        """An optimiser has made its update; called by the optimiser."""
-        self._updates.append((optimizer, runs, clocks, optimizer.settings_now()))
+    def updating(self, optimizer: Any, run: Any) -> None:
+        """An optimiser is about to update ``run``, whose step count includes this update already.
+
+        The kernel takes learning rate and step count from the GPU, and counts the step there.
+        """
+        place = len(self._updates)
+        if place == _MOST_UPDATES:
+            fail(ArgumentError, "capture", f"can record at most {_MOST_UPDATES} updates of optimisers in a step")
+        update = _Update(optimizer, run, self._clocks.address + place * updates.CLOCK.size)
+        self._updates.append(update)
+        updates.clocks[run.values.address] = update.clock
+        run.step -= 1  # the replay that follows makes this step
 
     def carry_over(self) -> None:
         """Write what modules keep in new buffers (running statistics) to the old ones, where the next step finds it."""
@@ -294,7 +328,9 @@ class _State:
             for version in objects
             if type(version) is Version and self._counts.get(version, version.count) != version.count
         ]
-        self._leaves = [(ref, absent, leaf.grad) for ref, absent, _ in self._leaves if (leaf := ref()) is not None]
+        used = memory.main_pool.owners(self.graph.used) | self.graph.pool.owners(self.graph.used)
+        alive = [(ref, absent, ref()) for ref, absent, _ in self._leaves]
+        self._leaves = [(ref, absent, x.grad) for ref, absent, x in alive if x is not None and _uses(x, used)]
         known = {output.data.block.address for output in self._outputs}
         known |= {g._data.block.address for _, _, g in self._leaves if g is not None and type(g._data) is CudaArray}
         foreign = left - known
@@ -303,7 +339,6 @@ class _State:
             if tensor._data.block.address in foreign and tensor._version not in self._versions:
                 hint = "return it: what a step leaves elsewhere is overwritten by the next one without notice"
                 fail(StateError, "capture", "cannot record a step that keeps a tensor", {"tensor": tensor}, hint)
-        used = memory.main_pool.owners(self.graph.used) | self.graph.pool.owners(self.graph.used)
         self._places = [
             (weakref.ref(t), t._data.address)
             for t in tensors
@@ -329,10 +364,13 @@ class _State:
                 hint = "call zero_grad() inside the step"
                 need = f"was recorded when the gradient was {was}, but now it is {now}"
                 fail(StateError, "captured step", need, {"tensor": leaf.tensor()}, hint)
-        for optimizer, runs, _, settings in self._updates:
-            if optimizer.settings_now() != settings or not optimizer.still_updates(runs):
+        for update in self._updates:
+            if not update.optimizer.updates(update.run, update.settings):
                 hint = "capture the step again; the learning rate alone may change"
-                fail(StateError, "captured step", f"was recorded with another {type(optimizer).__name__}", hint=hint)
+                name = type(update.optimizer).__name__
+                fail(
+                    StateError, "captured step", f"was recorded with other settings or parameters of {name}", hint=hint
+                )
 
     def prepare(self) -> None:
         """Bring the GPU's counters up to date, and let everyone who looks at what is overwritten keep a copy."""
@@ -343,8 +381,8 @@ class _State:
             assert self._advance is not None
             step = np.array([(counter - self._first_draw) % 2**64], np.uint64)
             memory.upload(self._advance.address, step)
-        for optimizer, runs, clocks, _ in self._updates:
-            optimizer.advance(runs, clocks)
+        for update in self._updates:
+            update.advance()
 
     def finish(self) -> None:
         """Leave gradients as the step leaves them."""
@@ -357,6 +395,7 @@ class _State:
                     leaf.grad = grad
 
 
-def replays() -> bool:
-    """Whether a step is being recorded now."""
-    return driver.recorder is not None
+def _uses(leaf: Leaf, used: set[int]) -> bool:
+    """Whether a leaf's gradient lies in one of these blocks."""
+    held = [leaf.buffer, None if leaf.grad is None else leaf.grad._data]
+    return any(type(array) is CudaArray and array.block.address in used for array in held)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_lite.autograd.arena import Arena, arenas_of, spans
-from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor
+from tinygrad_lite.autograd.graph import Array, Leaf, Tensor, enable_grad, make_tensor, mode
 from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer, leaf_of, release_grad
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.backends.devices import device_of, to_device
@@ -135,6 +135,8 @@ class Optimizer(CheckedConstructor):
                 names = run.names
                 run.step += 1
                 try:
+                    if mode.capture is not None:
+                        mode.capture.updating(self, run)
                     self.update(run)
                 except BaseException:
                     run.take_back(names)
@@ -340,6 +342,11 @@ class Optimizer(CheckedConstructor):
                 elif grad._data is not buffer:
                     return True
         return not self._watched
+
+    def updates(self, run: Run, settings: Mapping[str, Any]) -> bool:
+        """Whether a step now would update ``run`` as one did when its group had these settings, but for ``lr``."""
+        own = {key: value for key, value in run.group.items() if key not in ("params", "lr")}
+        return not self._is_stale() and own == settings and any(run is other for other in self._runs)
 
     def _gather(self) -> None:
         """Find the runs anew, and note in ``_watched`` what they depend on."""

@@ -1,4 +1,4 @@
-"""NumPy views and the same views on the GPU: the awkward layouts that every chapter must read."""
+"""Arrays for the tests of the chapters: samples of every dtype, awkward layouts on the GPU, comparisons."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.backends.cuda.array import CudaArray, from_host
+
+nan, inf = float("nan"), float("inf")
 
 
 def on_gpu(x: Any) -> CudaArray:
@@ -43,3 +45,60 @@ def layouts(values: Any) -> dict[str, Any]:
         "nine axes": np.broadcast_to(values[:6].reshape(1, 3, 1, 1, 2, 1, 1, 1, 1), (2, 3, 1, 2, 2, 1, 2, 1, 1)),
         "nine axes that do not merge": values[:256].reshape((2,) * 8)[None].transpose(8, 7, 6, 5, 4, 3, 2, 1, 0),
     }
+
+
+# --- samples ------------------------------------------------------------------------------------------------
+
+
+def values(dtype: str, size: int = 400, seed: int = 0) -> Any:
+    """Ordinary and special elements in no order."""
+    rng, kind = np.random.default_rng(seed), np.dtype(dtype).kind
+    if kind == "b":
+        return rng.random(size) < 0.5
+    if kind in "iu":
+        bounds = np.iinfo(dtype)
+        special = np.array([bounds.min, bounds.max, bounds.min + 1, 0, 1, 2, 3, bounds.max // 2], dtype)
+        if kind == "i":
+            special = np.append(special, np.array([-1, -2, -7], dtype))
+        ordinary = rng.integers(max(bounds.min, -20), 20, size).astype(dtype)
+        wide = rng.integers(bounds.min, bounds.max, size, dtype=dtype)
+        chosen = np.where(rng.random(size) < 0.4, wide, ordinary)
+        return np.where(rng.random(size) < 0.3, rng.choice(special, size), chosen)
+    if kind == "c":
+        part = "float32" if dtype == "complex64" else "float64"
+        return (values(part, size, seed) + 1j * values(part, size, seed + 1)).astype(dtype)
+    tiny = np.finfo(dtype).smallest_subnormal
+    special = [0.0, -0.0, nan, inf, -inf, 0.5, 1.5, 2.5, -0.5, 1.0, -1.0, 3.0, tiny, -tiny, np.finfo(dtype).max]
+    ordinary = rng.normal(0, 3, size).astype(dtype)
+    return np.where(rng.random(size) < 0.4, rng.choice(np.array(special, dtype), size), ordinary)
+
+
+def ordinary(dtype: str, size: int, seed: int = 0, low: float = -3, high: float = 3) -> Any:
+    """Elements spread evenly between two numbers."""
+    rng = np.random.default_rng(seed)
+    if np.dtype(dtype).kind == "c":
+        return (rng.uniform(low, high, size) + 1j * rng.uniform(low, high, size)).astype(dtype)
+    return rng.uniform(low, high, size).astype(dtype)
+
+
+# --- comparisons --------------------------------------------------------------------------------------------
+
+
+def same(got: CudaArray, expected: Any) -> None:
+    """Equal in shape, dtype and every element."""
+    assert type(got) is CudaArray
+    expected = np.asarray(expected)
+    assert (got.shape, got.dtype.name) == (expected.shape, expected.dtype.name)
+    np.testing.assert_array_equal(got.get(), expected)
+
+
+def close(got: CudaArray, expected: Any, units: float) -> None:
+    """Equal where not finite, and off by at most so many units in the last place of the modulus elsewhere."""
+    expected = np.asarray(expected)
+    assert (got.shape, got.dtype.name) == (expected.shape, expected.dtype.name)
+    found, finite = got.get(), np.isfinite(expected)
+    np.testing.assert_array_equal(found[~finite], expected[~finite])
+    error = np.abs(found[finite].astype("complex128") - expected[finite].astype("complex128"))
+    unit = np.spacing(np.abs(expected[finite]))
+    worst = np.argmax(error / unit) if error.size else None
+    assert not error.size or error[worst] <= units * unit[worst], (found[finite][worst], expected[finite][worst])

@@ -1,4 +1,4 @@
-"""Element-wise functions of the GPU are those of the CPU: bit for bit where IEEE 754 says so, else to a few units."""
+"""Element-wise functions of the GPU are those of the CPU, bit for bit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backends.cuda.placed import layouts, on_gpu
+from backends.cuda.placed import close, layouts, on_gpu, ordinary, same, values
 
 from tinygrad_lite.backends.cpu import namespace as cpu
 from tinygrad_lite.backends.cuda import compiler, elementwise, launching, loops, types
-from tinygrad_lite.backends.cuda.array import CudaArray, from_host
+from tinygrad_lite.backends.cuda.array import from_host
 from tinygrad_lite.backends.namespace import ELEMENTWISE
 
 nan, inf = float("nan"), float("inf")
@@ -26,65 +26,24 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def values(dtype: str, size: int = 400, seed: int = 0) -> Any:
-    """Ordinary and special elements in no order."""
-    rng, kind = np.random.default_rng(seed), np.dtype(dtype).kind
-    if kind == "b":
-        return rng.random(size) < 0.5
-    if kind in "iu":
-        bounds = np.iinfo(dtype)
-        special = np.array([bounds.min, bounds.max, bounds.min + 1, 0, 1, 2, 3, bounds.max // 2], dtype)
-        if kind == "i":
-            special = np.append(special, np.array([-1, -2, -7], dtype))
-        ordinary = rng.integers(max(bounds.min, -20), 20, size).astype(dtype)
-        wide = rng.integers(bounds.min, bounds.max, size, dtype=dtype)
-        chosen = np.where(rng.random(size) < 0.4, wide, ordinary)
-        return np.where(rng.random(size) < 0.3, rng.choice(special, size), chosen)
-    if kind == "c":
-        part = "float32" if dtype == "complex64" else "float64"
-        return (values(part, size, seed) + 1j * values(part, size, seed + 1)).astype(dtype)
-    tiny = np.finfo(dtype).smallest_subnormal
-    special = [0.0, -0.0, nan, inf, -inf, 0.5, 1.5, 2.5, -0.5, 1.0, -1.0, 3.0, tiny, -tiny, np.finfo(dtype).max]
-    ordinary = rng.normal(0, 3, size).astype(dtype)
-    return np.where(rng.random(size) < 0.4, rng.choice(np.array(special, dtype), size), ordinary)
-
-
-def ordinary(dtype: str, size: int, seed: int = 0, low: float = -3, high: float = 3) -> Any:
-    rng = np.random.default_rng(seed)
-    if np.dtype(dtype).kind == "c":
-        return (rng.uniform(low, high, size) + 1j * rng.uniform(low, high, size)).astype(dtype)
-    return rng.uniform(low, high, size).astype(dtype)
-
-
-def same(got: CudaArray, expected: Any) -> None:
-    assert type(got) is CudaArray
-    expected = np.asarray(expected)
-    assert (got.shape, got.dtype.name) == (expected.shape, expected.dtype.name)
-    np.testing.assert_array_equal(got.get(), expected)
-
-
 # --- bit for bit --------------------------------------------------------------------------------------------
 
 UNARY = {
-    **dict.fromkeys("negative square".split(), "iufc"),
-    **dict.fromkeys("sign".split(), "iuf"),
-    **dict.fromkeys("abs".split(), "biuf"),
-    **dict.fromkeys("positive isfinite isinf isnan logical_not".split(), "biufc"),
-    **dict.fromkeys("conj".split(), "iufc"),
-    **dict.fromkeys("floor ceil trunc".split(), "biuf"),
-    **dict.fromkeys("round".split(), "biuf"),
-    **dict.fromkeys("reciprocal sqrt signbit".split(), "f"),
-    **dict.fromkeys("bitwise_invert".split(), "biu"),
-    **dict.fromkeys("real imag".split(), "biufc"),
+    **dict.fromkeys(["isfinite", "isinf", "isnan", "logical_not", "real", "imag"], "biufc"),
+    **dict.fromkeys(["negative", "positive", "conj"], "iufc"),
+    **dict.fromkeys(["abs", "floor", "ceil", "trunc", "round"], "biuf"),
+    **dict.fromkeys(["sign", "square"], "iuf"),
+    **dict.fromkeys(["reciprocal", "sqrt", "signbit"], "f"),
+    "bitwise_invert": "biu",
 }
 BINARY = {
-    **dict.fromkeys("add multiply".split(), "biuf"),
-    **dict.fromkeys("subtract floor_divide remainder fmod".split(), "iuf"),
-    **dict.fromkeys("divide copysign nextafter heaviside".split(), "f"),
-    **dict.fromkeys("maximum minimum less less_equal greater greater_equal".split(), "biuf"),
-    **dict.fromkeys("equal not_equal logical_and logical_or logical_xor".split(), "biufc"),
-    **dict.fromkeys("bitwise_and bitwise_or bitwise_xor".split(), "biu"),
-    **dict.fromkeys("bitwise_left_shift bitwise_right_shift".split(), "iu"),
+    **dict.fromkeys(["add", "multiply"], "biuf"),
+    **dict.fromkeys(["subtract", "floor_divide", "remainder", "fmod"], "iuf"),
+    **dict.fromkeys(["divide", "copysign", "nextafter", "heaviside"], "f"),
+    **dict.fromkeys(["maximum", "minimum", "less", "less_equal", "greater", "greater_equal"], "biuf"),
+    **dict.fromkeys(["equal", "not_equal", "logical_and", "logical_or", "logical_xor"], "biufc"),
+    **dict.fromkeys(["bitwise_and", "bitwise_or", "bitwise_xor"], "biu"),
+    **dict.fromkeys(["bitwise_left_shift", "bitwise_right_shift"], "iu"),
 }
 
 
@@ -109,9 +68,8 @@ def test_a_function_of_two_arrays(name: str, dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "int8", "complex128", "bool"])
 def test_every_layout_of_one_array(dtype: str) -> None:
-    for label, x in layouts(values(dtype)).items():
-        with np.testing.suppress_warnings():
-            same(elementwise.logical_not(on_gpu(x)), np.logical_not(x)), label
+    for x in layouts(values(dtype)).values():
+        same(elementwise.logical_not(on_gpu(x)), np.logical_not(x))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "complex128"])
@@ -211,7 +169,9 @@ def test_integers_become_floats_where_the_function_is_of_floats() -> None:
     for dtype in ("int8", "uint16", "int32", "bool"):
         x = np.array([1, 0, 1], dtype)
         same(elementwise.sqrt(from_host(x)), np.sqrt(x))
-        same(elementwise.divide(from_host(x), from_host(x + x)).get().dtype.type(0) is not None and from_host(x), x)
+        y = np.array([2, 1, 4], dtype)
+        expected = np.divide(x, y, dtype=np.sqrt(x).dtype)
+        same(elementwise.divide(from_host(x), from_host(y)), expected)
 
 
 # --- casts ----------------------------------------------------------------------------------------------------
@@ -309,92 +269,11 @@ def test_an_integer_to_a_negative_power_is_refused() -> None:
             elementwise.pow(from_host(x), exponent)
 
 
-@pytest.mark.parametrize("dtype", FLOATS + COMPLEX)
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_power_by_a_number(dtype: str) -> None:
     x = ordinary(dtype, 100)
     for exponent in (-2, -1, 0, 1, 2, 3, 4, 0.5, 2.0, -0.5, 1.7):
         close(elementwise.power(from_host(x), exponent), cpu.power(x, exponent), 8)
-
-
-# --- to a few units in the last place ---------------------------------------------------------------------------
-
-
-def close(got: CudaArray, expected: Any, units: float) -> None:
-    """Equal where not finite, and off by at most so many units in the last place of the modulus elsewhere."""
-    expected = np.asarray(expected)
-    assert (got.shape, got.dtype.name) == (expected.shape, expected.dtype.name)
-    found, finite = got.get(), np.isfinite(expected)
-    np.testing.assert_array_equal(found[~finite], expected[~finite])
-    error = np.abs(found[finite].astype("complex128") - expected[finite].astype("complex128"))
-    unit = np.spacing(np.abs(expected[finite]))
-    worst = np.argmax(error / unit) if error.size else None
-    assert not error.size or error[worst] <= units * unit[worst], (found[finite][worst], expected[finite][worst])
-
-
-ANYWHERE = "exp exp2 expm1 sin cos tan sinh cosh tanh atan asinh".split()
-POSITIVE = "log log2 log10 log1p".split()
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", [*ANYWHERE, *POSITIVE, "asin", "acos", "atanh", "acosh"])
-def test_a_function_of_floats(name: str, dtype: str) -> None:
-    if name in POSITIVE:
-        x = ordinary(dtype, 300, 1, 0.01, 9)
-    elif name in ANYWHERE:
-        x = ordinary(dtype, 300, 1, -6, 6)
-    else:
-        x = ordinary(dtype, 300, 1, 1, 9) if name == "acosh" else ordinary(dtype, 300, 1, -1, 1)
-    x[:6] = [0.0, -0.0, inf, -inf, nan, 1.0]
-    wide = x.astype("float32" if dtype == "float16" else "float64")
-    close(getattr(elementwise, name)(from_host(x)), getattr(cpu, name)(wide).astype(dtype), 4)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", ["atan2", "hypot", "logaddexp", "logaddexp2", "pow"])
-def test_a_function_of_two_floats(name: str, dtype: str) -> None:
-    x, y = ordinary(dtype, 300, 1, 0.01, 5), ordinary(dtype, 300, 2, -4, 4)
-    x[:8], y[:8] = [0, -0.0, inf, -inf, nan, inf, -inf, 1], [-0.0, 0, 1, inf, 1, inf, -inf, nan]
-    wide = "float32" if dtype == "float16" else "float64"
-    expected = getattr(cpu, name)(x.astype(wide), y.astype(wide)).astype(dtype)
-    close(getattr(elementwise, name)(from_host(x), from_host(y)), expected, 4)
-    with_number = getattr(cpu, name)(x.astype(wide), np.array(1.5, wide)).astype(dtype)
-    close(getattr(elementwise, name)(from_host(x), 1.5), with_number, 4)
-
-
-COMPLEX_UNARY = [*ANYWHERE, *POSITIVE, "asin", "acos", "atanh", "acosh", "sqrt", "square", "reciprocal", "sign", "abs"]
-
-
-@pytest.mark.parametrize("dtype", COMPLEX)
-@pytest.mark.parametrize("name", COMPLEX_UNARY)
-def test_a_function_of_complex_numbers(name: str, dtype: str) -> None:
-    z = ordinary(dtype, 300, 1)
-    z[:6] = [0.5, -0.25, 2.5j, -0.125j, 1e-3 + 1e-3j, 3]
-    close(getattr(elementwise, name)(from_host(z)), getattr(cpu, name)(z), 16)
-
-
-@pytest.mark.parametrize("dtype", COMPLEX)
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "pow"])
-def test_a_function_of_two_complex_numbers(name: str, dtype: str) -> None:
-    z, w = ordinary(dtype, 300, 1), ordinary(dtype, 300, 2)
-    w[:4] = [2, -3, 0, 1]
-    close(getattr(elementwise, name)(from_host(z), from_host(w)), getattr(cpu, name)(z, w), 64 if name == "pow" else 8)
-    close(getattr(elementwise, name)(from_host(z), 0.5 + 1j), getattr(cpu, name)(z, z.dtype.type(0.5 + 1j)), 64)
-    close(getattr(elementwise, name)(0.5 + 1j, from_host(z)), getattr(cpu, name)(z.dtype.type(0.5 + 1j), z), 64)
-
-
-SPECIAL_VALUES = "exp expm1 log sqrt abs sign sinh cosh tanh asin acos asinh acosh atan atanh square isnan isinf".split()
-
-
-@pytest.mark.parametrize("name", SPECIAL_VALUES)
-def test_special_values_of_complex_numbers(name: str) -> None:
-    parts = [0.0, -0.0, 1.0, -2.0, inf, -inf, nan]
-    z = np.array([complex(a, b) for a in parts for b in parts])
-    got, expected = getattr(elementwise, name)(from_host(z)).get(), getattr(cpu, name)(z)
-    for k in range(z.size):  # what C leaves open, signs of zeros and of infinities beside NaN, may differ
-        for one, other in ((got[k].real, expected[k].real), (got[k].imag, expected[k].imag)):
-            assert (
-                one == pytest.approx(other, rel=1e-14, nan_ok=True) or np.isnan(got[k]) and np.isnan(expected[k])
-            ), (z[k], got[k], expected[k])
 
 
 # --- in place -------------------------------------------------------------------------------------------------
@@ -415,7 +294,7 @@ def test_add_into_keeps_memory_and_dtype(target: str) -> None:
 
 def test_add_into_writes_views_and_takes_numbers() -> None:
     for label, view in layouts(ordinary("float32", 400)).items():
-        if not view.flags.writeable or "repeated" in label or label.startswith("nine axes") and 0 in view.strides:
+        if not view.flags.writeable or "repeated" in label or (label.startswith("nine axes") and 0 in view.strides):
             continue
         placed, other = on_gpu(view), ordinary("float32", view.size, 2).reshape(view.shape)
         expected = view + other + np.float32(2.5)
@@ -434,8 +313,10 @@ def test_add_into_reads_an_overlapping_source_first() -> None:
 
 def test_add_into_refuses_a_source_that_does_not_fit() -> None:
     placed = from_host(np.zeros((2, 3)))
-    with pytest.raises(ValueError):
-        elementwise.add_into(placed, from_host(np.zeros((3, 2))))
+    with pytest.raises(ValueError, match=r"^shape \(2, 2, 3\) does not broadcast to \(2, 3\)$"):
+        elementwise.add_into(placed, from_host(np.ones((2, 2, 3))))
+    with pytest.raises(ValueError, match=r"^shapes \(3, 2\), \(2, 3\) do not broadcast together$"):
+        elementwise.add_into(placed, from_host(np.ones((3, 2))))
     same(placed, np.zeros((2, 3)))
 
 

@@ -92,6 +92,20 @@ def test_every_tile_multiplies(tile: str, layout: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_that_begin_between_multiples_of_16_bytes(tile: str, layout: str) -> None:
+    for shift in (1, 2, 3):
+        held, parts = [], []
+        for (rows, columns), letter in zip([(36, 40), (40, 68)], layout, strict=True):
+            whole = draw(rows + 4, columns + 4)
+            part = whole[shift : rows + shift, :columns] if letter == "T" else whole[:rows, shift : columns + shift]
+            parts.append(part)
+            memory = laid_out(whole, letter)
+            held.append(memory.view_as(part.shape, memory.strides, shift))
+        out = from_host(draw(36 * 68 + shift)).view_as((36, 68), (68, 1), shift)
+        agrees(gemm(*held, out).get(), *parts)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_tile_multiplies_batches(tile: str, layout: str) -> None:
     for left, right in [((3,), (3,)), ((3,), (1,)), ((2, 1), (3,)), ((2, 3), (2, 3)), ((1, 2), (3, 1))]:
         a, b = draw(*left, 5, 9), draw(*right, 9, 6)

@@ -333,9 +333,7 @@ def test_indices_out_of_range_are_raised_at_the_next_wait(what: str, act: Any, t
 
 
 @pytest.mark.parametrize("what, act, text", WRONG, ids=[what for what, *_ in WRONG])
-def test_indices_out_of_range_are_raised_at_the_call_if_asked(
-    what: str, act: Any, text: str, at_once: None
-) -> None:
+def test_indices_out_of_range_are_raised_at_the_call_if_asked(what: str, act: Any, text: str, at_once: None) -> None:
     x, rows = from_host(_numbers((5, 6))), from_host(np.array([0, 7, 1]))
     with pytest.raises(IndexingError) as caught:
         act(x, rows)

@@ -33,7 +33,7 @@ def draw(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
 
 
 def agrees(found: CudaArray, expected: Any, size: Any, k: int) -> None:
-    """Equal for integers; else within the rounding of sums of k products, absolute values of which add up to ``size``."""
+    """Equal for integers; else within the rounding of sums of k products whose absolute values add up to ``size``."""
     expected = np.asarray(expected)
     result = found.get()
     assert (result.dtype, result.shape) == (expected.dtype, expected.shape)

@@ -43,7 +43,6 @@ struct EmulatedServices {
 struct EmulatedKernel {
     void (*run)(const char *parameters);  // runs one thread
     size_t parameter_bytes;
-    size_t parameter_alignment;
     unsigned max_threads;  // from __launch_bounds__, or 1024
 };
 

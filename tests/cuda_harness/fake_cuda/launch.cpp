@@ -21,8 +21,7 @@ static Result check(const Launch &l) {
     const EmulatedKernel &kernel = *l.function->kernel;
     std::string what = configuration(l);
     size_t given = l.parameters.size(), expected = kernel.parameter_bytes;
-    size_t padded = (expected + kernel.parameter_alignment - 1) / kernel.parameter_alignment * kernel.parameter_alignment;
-    if (given != expected && given != padded)
+    if (given != expected)
         return fail(INVALID_VALUE, "%s: %zu bytes of parameters given, the kernel takes %zu", what.c_str(), given, expected);
     for (int i = 0; i < 3; i++) {
         if (l.grid[i] == 0 || l.grid[i] > max_grid_dim[i])

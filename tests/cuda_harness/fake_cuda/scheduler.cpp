@@ -375,9 +375,12 @@ void place_shared(EmulatedSharedVariable *variable, size_t bytes, size_t alignme
 
 // Dynamic shared memory ends at an inaccessible page.
 void *dynamic_shared(size_t alignment) {
-    uintptr_t address = reinterpret_cast<uintptr_t>(machine.dynamic);
-    machine.dynamic = reinterpret_cast<unsigned char *>(address / alignment * alignment);
-    return machine.dynamic;
+    unsigned char *aligned = machine.dynamic - reinterpret_cast<uintptr_t>(machine.dynamic) % alignment;
+    if (aligned != machine.dynamic) {  // the first thread of a block that asks; nothing is written yet
+        memset(aligned - red_zone, poison, size_t(machine.dynamic - aligned));
+        machine.dynamic = aligned;
+    }
+    return aligned;
 }
 
 void misaligned(const void *address, size_t alignment, const char *type, EmulatedSite site) {

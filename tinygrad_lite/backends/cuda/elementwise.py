@@ -215,7 +215,8 @@ def add_into(target: CudaArray, source: Any) -> None:
         loops.launch(loop, target, loops.BLANK[target.dtype] + loop.number(source), target, None)
         return
     source = astype(source, target.dtype)
-    layout.broadcast_strides(source.shape, source.strides, target.shape)
+    if source.shape != target.shape and layout.broadcast_shapes(source.shape, target.shape) != target.shape:
+        raise ValueError(f"shape {source.shape} does not broadcast to {target.shape}")
     if source.block is target.block and (source.address, source.strides) != (target.address, target.strides):
         source = copied(source)  # it may overlap the target, whose elements change in no order
     loops.launch(loop, target, loops.ZEROS[target.dtype], target, source)

@@ -74,6 +74,8 @@ def check() -> None:
     _, number, axis, index, size = _FAULT.unpack(_memory.tobytes())
     _memory[:] = 0
     need = f"needs indices from {-size} to {size - 1} along axis {axis}, but met {index}"
+    if axis < 0:
+        need = f"needs class numbers from 0 to {size - 1}, but met {index}"
     hint = "" if AT_ONCE else "the GPU met it some calls ago; TINYGRAD_LITE_CUDA_SYNC=1 raises at the very call"
     fail(IndexingError, _names[number], need, hint=hint)
 

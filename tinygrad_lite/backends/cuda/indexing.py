@@ -174,7 +174,7 @@ def assign(x: CudaArray, index: Any, values: Any) -> None:
         values = elementwise.astype(values, x.dtype)
     elif values.block is x.block:
         values = values.copy()  # what is read must not be what is written
-    mask = _only_mask(index) if values.size == 1 else None
+    mask = only_mask(index) if values.size == 1 else None
     if mask is not None:
         _write_where(x, index, mask, values)
         return
@@ -241,7 +241,7 @@ def write(named: Named, values: CudaArray, operation: int) -> None:
 # --- masks ------------------------------------------------------------------------------------------------
 
 
-def _only_mask(index: Any) -> CudaArray | None:
+def only_mask(index: Any) -> CudaArray | None:
     """The mask of an index that has no other arrays."""
     arrays = [part for part in (index if type(index) is tuple else (index,)) if type(part) is CudaArray]
     if len(arrays) != 1 or arrays[0].dtype != _BOOL or not arrays[0].ndim:
@@ -251,17 +251,27 @@ def _only_mask(index: Any) -> CudaArray | None:
     return arrays[0] if plain else None
 
 
-def _write_where(x: CudaArray, index: Any, mask: CudaArray, value: CudaArray) -> None:
-    """One value where a mask is true: how many elements that are need not be known, so nothing is waited for."""
+def opened(x: CudaArray, index: Any, mask: CudaArray) -> tuple[CudaArray, CudaArray]:
+    """What the other parts of an index with one mask leave of x, and of the mask stretched over x.
+
+    Raises:
+        IndexError: the index does not fit ``x``.
+    """
     parts = index if type(index) is tuple else (index,)
     at = next(k for k, part in enumerate(parts) if part is mask)
-    whole = (*parts[:at], *(slice(None),) * mask.ndim, *parts[at + 1 :])
-    # The mask stretched over x, and of both what the other parts of the index leave.
-    axis = _first_axis(x, parts, at)
-    if mask.shape != x.shape[axis : axis + mask.ndim]:
+    own = [part.ndim if part is mask else int(part is not None and part is not Ellipsis) for part in parts]
+    dots = any(part is Ellipsis for part in parts[:at])
+    axis = sum(own[:at]) + (x.ndim - sum(own) if dots else 0)
+    if axis < 0 or mask.shape != x.shape[axis : axis + mask.ndim]:
         resolve(x, index)  # says what does not fit
+    whole = (*parts[:at], *(slice(None),) * mask.ndim, *parts[at + 1 :])
     strides = (0,) * axis + mask.strides + (0,) * (x.ndim - axis - mask.ndim)
-    target, where = view_of(x, whole), view_of(mask.view_as(x.shape, strides), whole)
+    return view_of(x, whole), view_of(mask.view_as(x.shape, strides), whole)
+
+
+def _write_where(x: CudaArray, index: Any, mask: CudaArray, value: CudaArray) -> None:
+    """One value where a mask is true: how many elements that are need not be known, so nothing is waited for."""
+    target, where = opened(x, index, mask)
     if not target.size:
         return
     merged, steps = layout.merged(target.shape, target.strides, where.strides, (0,) * target.ndim)
@@ -272,10 +282,3 @@ def _write_where(x: CudaArray, index: Any, mask: CudaArray, value: CudaArray) ->
         written = target.address + start * target.itemsize
         packed = layout.pack(piece, *own)
         _WRITES_WHERE[x.itemsize](grid, block, written, where.address + first, value.address, packed)
-
-
-def _first_axis(x: CudaArray, parts: tuple[Any, ...], at: int) -> int:
-    """The first axis of x that part number ``at`` of an index is for."""
-    own = [part.ndim if type(part) is CudaArray else int(part is not None and part is not Ellipsis) for part in parts]
-    dots = any(part is Ellipsis for part in parts[:at])
-    return sum(own[:at]) + (x.ndim - sum(own) if dots else 0)

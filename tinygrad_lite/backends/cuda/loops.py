@@ -95,7 +95,7 @@ class Operation:
         return self._prepare(dtype) if found is None else found
 
     def _prepare(self, dtype: Any) -> Loop:
-        for own in types.ALL:
+        for own in (dtype, *types.ALL):
             if own in self._modules and own.kind in self._kinds and np.can_cast(dtype, own):
                 break
         else:

@@ -297,9 +297,7 @@ def repeat(x: CudaArray, repeats: Any, axis: int) -> CudaArray:
 # --- sums -------------------------------------------------------------------------------------------------
 
 _overlaps: dict[Any, launching.Kernel] = {
-    dtype: launching.Kernel(
-        compiler.module("scatter.cu", TYPE=C_NAMES[dtype]), "overlap_add", "PP296sqqIIIq"
-    )
+    dtype: launching.Kernel(compiler.module("scatter.cu", TYPE=C_NAMES[dtype]), "overlap_add", "PP296sqqIIIq")
     for dtype in ALL
 }
 

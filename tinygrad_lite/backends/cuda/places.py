@@ -20,7 +20,7 @@ from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, from_host
 MOST_ARRAYS = 4  #: that one launch puts together
 _TILE = 4096  # elements of a mask per block
 _TYPES = {np.dtype(name): k for k, name in enumerate("int64 int32 int16 int8 uint64 uint32 uint16 uint8".split())}
-_PLACES = len(_TYPES)
+_PLACES, _NUMBERS = len(_TYPES), len(_TYPES) + 1
 _INDEX = struct.Struct("Pqqii")
 _NO_INDEX = bytes(_INDEX.size)
 _INT64, _UINT32, _BOOL = np.dtype(np.int64), np.dtype(np.uint32), np.dtype(np.bool_)
@@ -28,6 +28,7 @@ _INT64, _UINT32, _BOOL = np.dtype(np.int64), np.dtype(np.uint32), np.dtype(np.bo
 _module = compiler.module("places.cu")
 _places = launching.Kernel(_module, "places", "PP136s360sII")
 _offsets = launching.Kernel(_module, "offsets", "PP136s360sqI")
+_places_along = launching.Kernel(_module, "places_along", "PP32s232sII")
 _last_writes = launching.Kernel(_module, "last_writes", "PPII")
 _count_true = launching.Kernel(_module, "count_true", "PPI")
 _sum_counts = launching.Kernel(_module, "sum_counts", "PPI")
@@ -237,6 +238,11 @@ def packed_index(indices: CudaArray, first: int, along: tuple[int, int, int] | i
     return _INDEX.pack(address, stride, size, _TYPES[indices.dtype], axis)
 
 
+def packed_numbers(places: CudaArray, beyond: int) -> bytes:
+    """The bytes of an ``Index`` of what :func:`numbers` returns."""
+    return _INDEX.pack(places.address, 1, beyond, _NUMBERS, 0)
+
+
 def numbers(named: Named, operation: int) -> tuple[CudaArray, int]:
     """The row-major numbers of the named places, uint32, and how many places there are in all.
 
@@ -282,6 +288,25 @@ def _put_together(
         packed = layout.pack(whole, *merged)
         kernel(grid, block, result.address, faults.address(), indices, packed, beyond, operation)
     faults.settle()
+
+
+def numbers_along(indices: CudaArray, shape: tuple[int, ...], axis: int, operation: int) -> tuple[CudaArray, int]:
+    """The row-major numbers of the elements of ``shape`` that ``indices`` name on each line along ``axis``."""
+    beyond = math.prod(shape)
+    if max(beyond, indices.size) > layout.MOST_ELEMENTS:
+        raise ValueError(f"{indices.size} indices into {beyond} places are more than one launch can count")
+    result = array.empty(indices.shape, _UINT32)
+    if result.size:
+        steps = layout.row_major(shape)
+        rest = (*steps[:axis], 0, *steps[axis + 1 :])
+        whole, merged = layout.merged(indices.shape, indices.strides, rest)
+        threads = launching.block_size(result.size)
+        grid, block = (launching.blocks(result.size, threads),), (threads, 1, 1)
+        index = packed_index(indices, 0, (steps[axis], shape[axis], axis))
+        packed = layout.pack(whole, *merged)
+        _places_along(grid, block, result.address, faults.address(), index, packed, beyond, operation)
+        faults.settle()
+    return result, beyond
 
 
 def last_writes(places: CudaArray, beyond: int) -> CudaArray:

@@ -16,7 +16,7 @@ from tinygrad_lite.backends.cuda.gemm import dots, gemm
 from tinygrad_lite.backends.cuda.gemm_plan import CROSS
 from tinygrad_lite.errors import DTypeError, fail
 
-__all__ = ["contract", "cross", "matmul", "vecdot"]
+__all__ = ["contract", "cross", "matmul", "matrix_transpose", "vecdot"]
 
 
 def matmul(x1: CudaArray, x2: CudaArray) -> CudaArray:
@@ -29,6 +29,12 @@ def matmul(x1: CudaArray, x2: CudaArray) -> CudaArray:
     product = gemm(left, right)
     shape = product.shape[:-2] + product.shape[-2:-1] * (x1.ndim > 1) + product.shape[-1:] * (x2.ndim > 1)
     return product.view_as(shape, layout.row_major(shape))
+
+
+def matrix_transpose(x: CudaArray) -> CudaArray:
+    """A view with the last two axes exchanged."""
+    shape, strides = x.shape, x.strides
+    return x.view_as((*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2]))
 
 
 def vecdot(x1: CudaArray, x2: CudaArray) -> CudaArray:

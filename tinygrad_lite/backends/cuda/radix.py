@@ -64,9 +64,7 @@ def sort_pairs(keys: CudaArray, bits: int | None = None) -> tuple[CudaArray, Cud
         count_digits((blocks,), _THREADS, source, counts.address, count, shift)
         sum_counts((_DIGITS,), _THREADS, counts.address, totals.address, blocks)
         written = target[0].address, target[1].address
-        place_digits(
-            (blocks,), _THREADS, source, positions, *written, counts.address, totals.address, count, shift
-        )
+        place_digits((blocks,), _THREADS, source, positions, *written, counts.address, totals.address, count, shift)
         source, positions = written
     return result, order
 

@@ -16,6 +16,7 @@ from tinygrad_lite.backends.cuda import compiler, driver, launching, layout
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, empty, from_host, zeros
 from tinygrad_lite.backends.cuda.elementwise import astype, floor_divide, not_equal, remainder
 from tinygrad_lite.backends.cuda.fallback import on_cpu
+from tinygrad_lite.backends.cuda.places import places_of_true
 
 __all__ = [
     *("argsort", "bincount", "isin", "nonzero", "searchsorted", "sort", "topk", "unique_all", "unique_counts"),
@@ -41,17 +42,13 @@ for _item in (1, 2, 4, 8):
         launching.Kernel(_module, "contains", "PPPqqi?"),
     )
 _COUNT = compiler.module("count.cu")
-_COUNT_TRUE = launching.Kernel(_COUNT, "count_true", "PPq")
-_SUM_PIECES = launching.Kernel(_COUNT, "sum_pieces", "Pq")
-_WRITE_TRUE = launching.Kernel(_COUNT, "write_true", "PPPqq168s")
+_UNRAVEL = launching.Kernel(_COUNT, "unravel", "PPq168s")
 _FIND_BOUNDS = launching.Kernel(_COUNT, "find_bounds", "PPq")
 _COUNT_EACH = launching.Kernel(_COUNT, "count_each", "PPqq")
 _SUM_EACH = launching.Kernel(_COUNT, "sum_each", "PPPPq")
-_PIECE = 2048  # flags of a block (PIECE in kernels/count.cu)
 
 _sort_complex, _argsort_complex, _topk_complex = on_cpu("sort"), on_cpu("argsort"), on_cpu("topk")
 _searchsorted_complex, _isin_complex = on_cpu("searchsorted"), on_cpu("isin")
-_nonzero_long = on_cpu("nonzero")
 unique_all = on_cpu("unique_all")
 unique_counts = on_cpu("unique_counts")
 
@@ -62,7 +59,7 @@ def sort(x: CudaArray, axis: int, descending: bool, stable: bool) -> CudaArray:
     """The elements along ``axis`` in order; NaN is the largest."""
     if not _sorts(x):
         return _sort_complex(x, axis, descending, stable)  # type: ignore[no-any-return]
-    values, _ = _ordered(x, x.shape[axis], axis, descending, True, False)
+    values: CudaArray = _ordered(x, x.shape[axis], axis, descending, True, False)[0]
     return values
 
 
@@ -70,7 +67,7 @@ def argsort(x: CudaArray, axis: int, descending: bool, stable: bool) -> CudaArra
     """The positions, as int64, that put the elements along ``axis`` in order; equal ones keep theirs."""
     if not _sorts(x):
         return _argsort_complex(x, axis, descending, stable)  # type: ignore[no-any-return]
-    _, places = _ordered(x, x.shape[axis], axis, descending, False, True)
+    places: CudaArray = _ordered(x, x.shape[axis], axis, descending, False, True)[1]
     return places
 
 
@@ -205,29 +202,22 @@ def nonzero(x: CudaArray) -> tuple[CudaArray, ...]:
     """The indices of the elements that are not zero, in row-major order, as int64 per axis; waits for the GPU.
 
     Raises:
-        ValueError: ``x`` has no axis.
+        ValueError: ``x`` has no axis, or more elements than a launch can count.
     """
     if not x.shape:
         raise ValueError("Calling nonzero on 0d arrays is not allowed.")
-    if x.size > layout.MOST_ELEMENTS:
-        return _nonzero_long(x)  # type: ignore[no-any-return]
+    places = places_of_true(x if x.dtype == dtypes.bool_ else not_equal(x, 0))
+    if x.ndim == 1:
+        return (places,)
     if x.ndim > layout.MOST_AXES:
-        (flat,) = nonzero(x.reshape(-1))
         strides = layout.row_major(x.shape)
-        return tuple(remainder(floor_divide(flat, step), n) for n, step in zip(x.shape, strides, strict=True))
-    flags = contiguous(x if x.dtype == dtypes.bool_ else not_equal(x, 0))
-    if not x.size:
-        return tuple(empty(0, dtypes.int64) for _ in x.shape)
-    pieces = launching.blocks(x.size, _PIECE)
-    before = empty(pieces + 1, dtypes.int64)
-    grid, block = (pieces, 1, 1), (256, 1, 1)
-    _COUNT_TRUE(grid, block, flags.address, before.address, x.size)
-    _SUM_PIECES((1, 1, 1), block, before.address, pieces)
-    found = int(before.view_as((), (), pieces).get())
+        return tuple(remainder(floor_divide(places, step), n) for n, step in zip(x.shape, strides, strict=True))
+    found = places.size
     indices = empty((x.ndim, found), dtypes.int64)
     if found:
+        grid = (launching.blocks(found, 256), 1, 1)
         packed = layout.pack(x.shape, layout.row_major(x.shape))
-        _WRITE_TRUE(grid, block, flags.address, before.address, indices.address, found, x.size, packed)
+        _UNRAVEL(grid, (256, 1, 1), places.address, indices.address, found, packed)
     return tuple(indices.view_as((found,), (1,), axis * found) for axis in range(x.ndim))
 
 
