@@ -9,7 +9,7 @@ setup := sh tools/setup_environment.sh
 python := .venv/bin/python
 pycuda := $(python) tools/install_pycuda.py
 # The tests that launch kernels: on the emulated driver everywhere, on the real one where there is a GPU.
-cuda_tests := tests/backends/cuda tests/operations
+cuda_tests := tests/backends/cuda tests/gpu tests/operations/test_cuda.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -55,25 +55,27 @@ typedef Unsigned<sizeof(T)>::type U;  // sums and products wrap around in it; th
 constexpr bool SIGNED = T(-1) < T(0);
 constexpr int BITS = 8 * sizeof(T);
 
+DEVICE bool below_zero(T x) { return SIGNED && int64_t(x) < 0; }
+
 // The quotient and the remainder of the smallest number and -1 do not exist in C++.
 DEVICE bool divides_oddly(T y) { return y == 0 || (SIGNED && y == T(-1)); }
 
 DEVICE T floor_quotient(T x, T y) {
     if (divides_oddly(y)) return y == 0 ? T(0) : T(U(0) - U(x));
     const T q = x / y;
-    return SIGNED && T(x - q * y) != 0 && (x < 0) != (y < 0) ? q - 1 : q;
+    return SIGNED && T(x - q * y) != 0 && below_zero(x) != below_zero(y) ? q - 1 : q;
 }
 
 DEVICE T truncated_remainder(T x, T y) { return divides_oddly(y) ? T(0) : T(x % y); }
 
 DEVICE T floor_remainder(T x, T y) {
     const T r = truncated_remainder(x, y);
-    return SIGNED && r != 0 && (r < 0) != (y < 0) ? r + y : r;
+    return SIGNED && r != 0 && below_zero(r) != below_zero(y) ? r + y : r;
 }
 
 DEVICE T power(T x, T y) {
     U base = U(x), result = 1;
-    for (U rest = y < 0 ? 0 : U(y); rest; rest >>= 1) {
+    for (U rest = below_zero(y) ? 0 : U(y); rest; rest >>= 1) {
         if (rest & 1) result *= base;
         base *= base;
     }
@@ -81,7 +83,7 @@ DEVICE T power(T x, T y) {
 }
 
 DEVICE T shifted_left(T x, T y) { return U(y) < BITS ? T(U(x) << y) : T(0); }
-DEVICE T shifted_right(T x, T y) { return U(y) < BITS ? T(x >> y) : x < 0 ? T(-1) : T(0); }
+DEVICE T shifted_right(T x, T y) { return U(y) < BITS ? T(x >> y) : below_zero(x) ? T(-1) : T(0); }
 DEVICE T larger(T x, T y) { return x > y ? x : y; }
 DEVICE T smaller(T x, T y) { return x < y ? x : y; }
 
@@ -101,8 +103,8 @@ BINARY(bitwise_left_shift, T, shifted_left(x, y))
 BINARY(bitwise_right_shift, T, shifted_right(x, y))
 UNARY(bitwise_invert, T, ~x)
 UNARY(negative, T, U(0) - U(x))
-UNARY(abs, T, x < 0 ? U(0) - U(x) : U(x))
-UNARY(sign, T, x > 0 ? 1 : x < 0 ? -1 : 0)
+UNARY(abs, T, below_zero(x) ? U(0) - U(x) : U(x))
+UNARY(sign, T, x > 0 ? 1 : below_zero(x) ? -1 : 0)
 UNARY(square, T, U(x) * U(x))
 UNARY(reciprocal, T, x == 1 || (SIGNED && x == T(-1)) ? x : T(0))
 TERNARY(clip, T, smaller(larger(x, y), z))
@@ -130,19 +132,19 @@ DEVICE C floor_remainder(C x, C y) {
     return (y < 0) != (mod < 0) ? mod + y : mod;
 }
 
-// The next half from x on towards y: half numbers of one sign are ordered as their bits are.
-DEVICE half neighbour(half x, half y) {
-    const float from = x, to = y;
-    if (is_nan(from) || is_nan(to)) return half(from + to);
-    if (from == to) return y;
-    half next = x;
-    if (from == 0) next.bits = (y.bits & 0x8000) | 1;
-    else next.bits += (from < to) == (from > 0) ? 1 : -1;
-    return next;
-}
+// The next number from x on towards y: halves of one sign are ordered as their bits are.
 template <class R>
 DEVICE R neighbour(R x, R y) {
-    return libm::nextafter(x, y);
+    if constexpr (sizeof(R) == sizeof(half)) {
+        const float from = x, to = y;
+        if (is_nan(from) || is_nan(to)) return R(from + to);
+        if (from == to) return y;
+        if (from == 0) x.bits = (y.bits & 0x8000) | 1;
+        else x.bits += (from < to) == (from > 0) ? 1 : -1;
+        return x;
+    } else {
+        return libm::nextafter(x, y);
+    }
 }
 
 // NaN wins.

@@ -3,7 +3,7 @@
 //
 // Cost: one read and one write of each element (elementwise.cuh).
 //
-// Needs -DTYPE=, the type of the source.
+// Needs -DSOURCES= BOOLS, SIGNED, UNSIGNED, FLOATS or COMPLEX: the types that are cast here.
 #include "elementwise.cuh"
 
 template <class R, class X>
@@ -26,9 +26,13 @@ template <class X>
 struct Cast<uint16_t, X> : ByWay<uint16_t, X, int32_t> {};
 template <class X>
 struct Cast<uint32_t, X> : ByWay<uint32_t, X, int64_t> {};
-template <class X>
-struct Cast<uint64_t, X> {
-    static __device__ __forceinline__ uint64_t of(X x) { return x < 0 ? uint64_t(int64_t(x)) : uint64_t(x); }
+template <>
+struct Cast<uint64_t, float> {
+    static __device__ __forceinline__ uint64_t of(float x) { return x < 0 ? uint64_t(int64_t(x)) : uint64_t(x); }
+};
+template <>
+struct Cast<uint64_t, double> {
+    static __device__ __forceinline__ uint64_t of(double x) { return x < 0 ? uint64_t(int64_t(x)) : uint64_t(x); }
 };
 
 template <>
@@ -75,23 +79,54 @@ DEVICE R cast(complex<P> x) {
     return FromComplex<R>::of(x);
 }
 
-#define CAST(name, R)                                                            \
-    struct name##_function {                                                     \
-        static __device__ __forceinline__ R of(T x) { return cast<R>(x); }       \
-    };                                                                           \
-    TWICE(UNARY_KERNEL, name, R)
+template <class S, class R>
+struct CastFunction {
+    static __device__ __forceinline__ R of(S x) { return cast<R>(x); }
+};
 
-CAST(to_bool, bool)
-CAST(to_int8, int8_t)
-CAST(to_int16, int16_t)
-CAST(to_int32, int32_t)
-CAST(to_int64, int64_t)
-CAST(to_uint8, uint8_t)
-CAST(to_uint16, uint16_t)
-CAST(to_uint32, uint32_t)
-CAST(to_uint64, uint64_t)
-CAST(to_float16, half)
-CAST(to_float32, float)
-CAST(to_float64, double)
-CAST(to_complex64, complex<float>)
-CAST(to_complex128, complex<double>)
+#define CAST(name, S, R)                                                                       \
+    KERNEL name##_vector(const S* x, R* out, uint32_t tail, Layout<2> layout) {                \
+        unary<LANES<S, R>>(CastFunction<S, R>(), x, out, tail, layout);                        \
+    }                                                                                          \
+    KERNEL name##_strided(const S* x, R* out, uint32_t tail, Layout<2> layout) {               \
+        unary<1>(CastFunction<S, R>(), x, out, tail, layout);                                  \
+    }
+#define CASTS(name, S)                           \
+    CAST(name##_to_bool, S, bool)                \
+    CAST(name##_to_int8, S, int8_t)              \
+    CAST(name##_to_int16, S, int16_t)            \
+    CAST(name##_to_int32, S, int32_t)            \
+    CAST(name##_to_int64, S, int64_t)            \
+    CAST(name##_to_uint8, S, uint8_t)            \
+    CAST(name##_to_uint16, S, uint16_t)          \
+    CAST(name##_to_uint32, S, uint32_t)          \
+    CAST(name##_to_uint64, S, uint64_t)          \
+    CAST(name##_to_float16, S, half)             \
+    CAST(name##_to_float32, S, float)            \
+    CAST(name##_to_float64, S, double)           \
+    CAST(name##_to_complex64, S, complex<float>) \
+    CAST(name##_to_complex128, S, complex<double>)
+
+#define SIGNED 10
+#define UNSIGNED 11
+
+#if SOURCES == BOOLS
+CASTS(bool, bool)
+#elif SOURCES == SIGNED
+CASTS(int8, int8_t)
+CASTS(int16, int16_t)
+CASTS(int32, int32_t)
+CASTS(int64, int64_t)
+#elif SOURCES == UNSIGNED
+CASTS(uint8, uint8_t)
+CASTS(uint16, uint16_t)
+CASTS(uint32, uint32_t)
+CASTS(uint64, uint64_t)
+#elif SOURCES == FLOATS
+CASTS(float16, half)
+CASTS(float32, float)
+CASTS(float64, double)
+#else
+CASTS(complex64, complex<float>)
+CASTS(complex128, complex<double>)
+#endif

@@ -20,6 +20,9 @@
 
 enum Reduction { NONE, SUM, MEAN };
 
+// Packs that a thread has asked for before it computes with the first.
+constexpr int UNDER_WAY = 4;
+
 // Class numbers of any integer type; ``type`` is log2 of the bytes, plus 4 for unsigned ones.
 struct Targets {
     const void* at;
@@ -49,11 +52,19 @@ DEVICE void forward(const T* x, R* saved, T* losses, R* partial, uint32_t* finis
     const uint32_t lane = threadIdx.x % width;
     Exponentials<R> mine;
     if (row < count) {
-        for (uint32_t at = lane * V; at < n; at += width * V) {
-            R value[V];
-            load<V>(x + row * n + at, value);
+        const uint32_t step = width * V;
+        for (uint32_t at = lane * V; at < n; at += UNDER_WAY * step) {
+            R value[UNDER_WAY][V];
 #pragma unroll
-            for (int j = 0; j < V; j++) mine.add(value[j]);
+            for (int k = 0; k < UNDER_WAY; k++)
+                if (at + k * step < n) load<V>(x + row * n + at + k * step, value[k]);
+#pragma unroll
+            for (int k = 0; k < UNDER_WAY; k++) {
+                if (at + k * step < n) {
+#pragma unroll
+                    for (int j = 0; j < V; j++) mine.add(value[k][j]);
+                }
+            }
         }
     }
     const Exponentials<R> all = combined(mine, Merge(), width);
@@ -102,6 +113,7 @@ DEVICE void backward(const T* x, const R* saved, const T* g, T* dx, const Target
     const R top = saved[row], sum = saved[count + row];
     R gradient = R(g[row * g_step]);
     if (reduction == MEAN) gradient /= saved[2 * (uint64_t)count];
+#pragma unroll 2
     for (uint32_t at = lane * V; at < n; at += width * V) {
         R value[V];
         load<V>(x + row * n + at, value);

@@ -27,8 +27,10 @@
 #define FLOATS 2
 #define COMPLEX 3
 
+#ifdef TYPE
 typedef TYPE T;
 typedef Compute<T>::type C;
+#endif
 
 // How many elements 16 bytes of the wider one of two types are.
 template <class X, class R>

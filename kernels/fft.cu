@@ -25,27 +25,28 @@ extern "C" __global__ void __launch_bounds__(256) make_roots(Complex* __restrict
 }
 
 // A block transforms `together` rows in two buffers in shared memory.
-extern "C" __global__ void __launch_bounds__(256)
-fft_rows(Input input, Output output, const Complex* __restrict__ roots, uint64_t plan, uint32_t rows, uint32_t together) {
+extern "C" __global__ void __launch_bounds__(256, 3)
+fft_rows(const REAL* __restrict__ source, REAL* __restrict__ target, const Complex* __restrict__ roots, Input input,
+         Output output, uint64_t plan, uint32_t rows, uint32_t together) {
     extern __shared__ Complex shared[];
     const uint32_t n = input.n, first = blockIdx.x * together;
     const uint32_t own = rows - first < together ? rows - first : together, size = own * n;
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) shared[i] = input.at(first + i / n, i % n);
+    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) shared[i] = input.at(source, first + i / n, i % n);
     const Complex* result = transform_in_shared(shared, shared + together * n, n, own, plan, roots, 1);
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) output.put(first + i / n, i % n, result[i]);
+    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) output.put(target, first + i / n, i % n, result[i]);
 }
 
 // The first of two steps for rows of n = a * b elements, b of them side by side as a matrix has them: the transforms of its
 // columns, times the roots of unity that the second step leaves out. A block takes `together` neighbouring columns.
-extern "C" __global__ void __launch_bounds__(256)
-fft_columns(Input input, Complex* __restrict__ target, const Complex* __restrict__ roots, uint64_t plan, uint32_t a,
-            uint32_t b, uint32_t together, uint32_t first_row) {
+extern "C" __global__ void __launch_bounds__(256, 3)
+fft_columns(const REAL* __restrict__ source, Complex* __restrict__ target, const Complex* __restrict__ roots, Input input,
+            uint64_t plan, uint32_t a, uint32_t b, uint32_t together, uint32_t first_row) {
     extern __shared__ Complex shared[];
     const uint32_t first = blockIdx.x * together, own = b - first < together ? b - first : together;
     const int64_t row = (int64_t)first_row + blockIdx.y;
     for (uint32_t i = threadIdx.x; i < own * a; i += blockDim.x) {
         const uint32_t k = i / own, column = i - k * own;
-        shared[column * a + k] = input.at(row, k * b + first + column);
+        shared[column * a + k] = input.at(source, row, k * b + first + column);
     }
     const Complex* result = transform_in_shared(shared, shared + together * a, a, own, plan, roots, b);
     for (uint32_t i = threadIdx.x; i < own * a; i += blockDim.x) {
@@ -55,9 +56,9 @@ fft_columns(Input input, Complex* __restrict__ target, const Complex* __restrict
 }
 
 // The second step: the transforms of the rows of that matrix. Element k2 of row k1 is element k1 + a * k2 of the whole.
-extern "C" __global__ void __launch_bounds__(256)
-fft_matrix_rows(const Complex* __restrict__ source, Output output, const Complex* __restrict__ roots, uint64_t plan,
-                uint32_t a, uint32_t b, uint32_t together, uint32_t first_row) {
+extern "C" __global__ void __launch_bounds__(256, 3)
+fft_matrix_rows(const Complex* __restrict__ source, REAL* __restrict__ target, const Complex* __restrict__ roots,
+                Output output, uint64_t plan, uint32_t a, uint32_t b, uint32_t together, uint32_t first_row) {
     extern __shared__ Complex shared[];
     const uint32_t first = blockIdx.x * together, own = a - first < together ? a - first : together;
     const int64_t row = (int64_t)first_row + blockIdx.y;
@@ -66,18 +67,19 @@ fft_matrix_rows(const Complex* __restrict__ source, Output output, const Complex
     const Complex* result = transform_in_shared(shared, shared + together * b, b, own, plan, roots, a);
     for (uint32_t i = threadIdx.x; i < own * b; i += blockDim.x) {
         const uint32_t k = i / own, line = i - k * own;
-        output.put(row, first + line + a * k, result[line * b + k]);
+        output.put(target, row, first + line + a * k, result[line * b + k]);
     }
 }
 
 // One butterfly per thread; blockIdx.y counts rows from first_row on.
 extern "C" __global__ void __launch_bounds__(256)
-fft_pass(Input input, Output output, const Complex* __restrict__ roots, uint32_t radix, uint32_t done, uint32_t first_row) {
+fft_pass(const REAL* __restrict__ source, REAL* __restrict__ target, const Complex* __restrict__ roots, Input input,
+         Output output, uint32_t radix, uint32_t done, uint32_t first_row) {
     const uint32_t n = input.n, j = blockIdx.x * 256 + threadIdx.x;
     const int64_t row = (int64_t)first_row + blockIdx.y;
     if (j >= n / radix) return;
-    const auto read = [&](uint32_t k) { return input.at(row, k); };
-    const auto write = [&](uint32_t k, Complex z) { output.put(row, k, z); };
+    const auto read = [&](uint32_t k) { return input.at(source, row, k); };
+    const auto write = [&](uint32_t k, Complex z) { output.put(target, row, k, z); };
     pass_of(radix, j, n, done, roots, 1, read, write);
 }
 
@@ -98,11 +100,12 @@ make_chirp(Complex* __restrict__ target, const Complex* __restrict__ roots, uint
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-chirp_in(Input input, Complex* __restrict__ target, const Complex* __restrict__ roots, uint32_t m, uint32_t first_row) {
+chirp_in(const REAL* __restrict__ source, Complex* __restrict__ target, const Complex* __restrict__ roots, Input input,
+         uint32_t m, uint32_t first_row) {
     const uint32_t k = blockIdx.x * 256 + threadIdx.x;
     const int64_t row = (int64_t)first_row + blockIdx.y;
     if (k >= m) return;
-    target[row * m + k] = k < input.n ? input.at(row, k) * chirp(roots, k, input.n) : Complex(REAL(0), REAL(0));
+    target[row * m + k] = k < input.n ? input.at(source, row, k) * chirp(roots, k, input.n) : Complex(REAL(0), REAL(0));
 }
 
 // Rows times one row, and exchanged, as the transform back wants them.
@@ -114,9 +117,9 @@ multiply(Complex* __restrict__ rows, const Complex* __restrict__ factor, uint32_
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-chirp_out(const Complex* __restrict__ source, Output output, const Complex* __restrict__ roots, uint32_t n, uint32_t m,
-          uint32_t first_row) {
+chirp_out(const Complex* __restrict__ source, REAL* __restrict__ target, const Complex* __restrict__ roots, Output output,
+          uint32_t n, uint32_t m, uint32_t first_row) {
     const uint32_t k = blockIdx.x * 256 + threadIdx.x;
     const int64_t row = (int64_t)first_row + blockIdx.y;
-    if (k < n) output.put(row, k, exchanged(source[row * m + k]) * chirp(roots, k, n));
+    if (k < n) output.put(target, row, k, exchanged(source[row * m + k]) * chirp(roots, k, n));
 }

@@ -14,13 +14,12 @@ DEVICE Complex exchanged(Complex z) { return Complex(z.imag, z.real); }
 struct Input {
     enum Form { COMPLEX, REAL_NUMBERS, HALF };  // HALF: the others are conjugates of the first n / 2 + 1
 
-    const REAL* data;
     int64_t row;     // numbers of type REAL from one row to the next
     uint32_t n;      // elements that are wanted
     uint32_t count;  // elements there are: zeros follow them
     int32_t form, exchange;
 
-    __device__ __forceinline__ Complex at(int64_t r, uint32_t k) const {
+    __device__ __forceinline__ Complex at(const REAL* data, int64_t r, uint32_t k) const {
         const REAL* begin = data + r * row;
         if (form == REAL_NUMBERS) {
             const REAL x = k < count ? begin[k] : REAL(0);
@@ -37,12 +36,11 @@ struct Input {
 
 // Rows of output, one behind the other: the first `kept` elements, or their real parts, times a factor.
 struct Output {
-    REAL* data;
     uint32_t kept;
     int16_t real, exchange;
     REAL scale;
 
-    __device__ __forceinline__ void put(int64_t r, uint32_t k, Complex z) const {
+    __device__ __forceinline__ void put(REAL* data, int64_t r, uint32_t k, Complex z) const {
         if (k >= kept) return;
         if (exchange) z = exchanged(z);
         const int64_t at = r * kept + k;

@@ -7,8 +7,7 @@
 //   cross         products of vectors with three elements (cross.cuh)
 //
 // Transposition is a matter of strides here, and whatever strides an operand has, neighbouring threads read what lies
-// closest together. float32 has its own kernels (gemm_warp_tiles.cu, gemm_sliced.cu) and comes here only for vectors and
-// for operands whose rows are further apart than 2^31 elements or have no neighbours.
+// closest together. float32 has its own kernels (gemm_warp_tiles.cu, gemm_sliced.cu) and comes here only for vectors.
 //
 // Cost: 2 m n k flops (8 for complex numbers); size m n k (1/64 + 1/64) bytes from global memory; half a number from shared
 // memory per multiply-add.
@@ -67,8 +66,9 @@ DEVICE void complete(const AnyGemm& g, uint32_t z, int row, int column, S value)
 // Brings `depth` k of TILE rows to tile[k][row], zeros where the operand ends.
 DEVICE void load(S (*tile)[TILE + 1], const T* x, int64_t row_stride, int64_t k_stride, int rows, int depth) {
     const bool along_k = (k_stride < 0 ? -k_stride : k_stride) <= (row_stride < 0 ? -row_stride : row_stride);
-#pragma unroll
-    for (int i = threadIdx.x; i < TILE * DEPTH; i += THREADS) {
+#pragma unroll 2
+    for (int start = 0; start < TILE * DEPTH; start += THREADS) {
+        const int i = start + threadIdx.x;
         const int row = along_k ? i / DEPTH : i % TILE, k = along_k ? i % DEPTH : i / TILE;
         tile[k][row] = row < rows && k < depth ? (S)x[row * row_stride + k * k_stride] : S();
     }

@@ -5,7 +5,7 @@
 // same time, so that one read serves 32 of them.
 //
 // Cost: 2 m n k flops; with tiles of 64 x 64, 4 m n k (1/64 + 1/64) bytes from global memory, 1/16 byte per flop; 9
-// reads of shared memory for 8 multiply-adds instead of 16, 2.25 bytes per flop.
+// numbers from shared memory for 8 multiply-adds instead of 16, 2.25 bytes per flop.
 //
 // Grid: (n / 64, m / 64) rounded up, blocks of 512 threads.
 #include "gemm_ladder.cuh"

@@ -5,7 +5,7 @@
 // for sums and 16 for operands; 16 x 8 would leave room for half as many threads.
 //
 // Cost: 2 m n k flops; with tiles of 128 x 128, 4 m n k (1/128 + 1/128) bytes from global memory, 1/32 byte per flop; 16
-// reads of shared memory for 64 multiply-adds, half a byte per flop.
+// numbers from shared memory for 64 multiply-adds, half a byte per flop.
 //
 // Grid: (n / 128, m / 128) rounded up, blocks of 256 threads.
 #include "gemm_ladder.cuh"
@@ -16,7 +16,8 @@ constexpr int TILE = 128, DEPTH = 8, SIDE = 8, ACROSS = TILE / SIDE, THREADS = A
 template <bool NEIGHBOURS_IN_K>
 DEVICE void load(float (*tile)[TILE + 1], const float* x, int ld, int first, int k, int rows, int depth) {
 #pragma unroll
-    for (int i = threadIdx.x; i < TILE * DEPTH; i += THREADS) {
+    for (int start = 0; start < TILE * DEPTH; start += THREADS) {
+        const int i = start + threadIdx.x;
         const int row = NEIGHBOURS_IN_K ? i / DEPTH : i % TILE, q = NEIGHBOURS_IN_K ? i % DEPTH : i / TILE;
         tile[q][row] = element_or_zero<!NEIGHBOURS_IN_K>(x, ld, first + row, k + q, rows, depth);
     }

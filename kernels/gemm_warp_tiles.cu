@@ -14,10 +14,10 @@
 //   gemm_64x64     64 x 64         128       32 x 32         8 x 4                17 KiB
 //
 // Needs -DTRANSPOSE_A= and -DTRANSPOSE_B= 0 or 1; takes -DACTIVATION= and -DSLOPE= (gemm.cuh).
-// Grid: (tiles, splits, matrices).
+// Grid: (tiles, splits, matrices); gemm_128x128, which is for large matrices, does not split k.
 #include "gemm_tile.cuh"
 
-template <int TILE_M, int TILE_N, int DEPTH, int WARP_M, int WARP_N, int ROWS, int COLUMNS>
+template <int TILE_M, int TILE_N, int DEPTH, int WARP_M, int WARP_N, int ROWS, int COLUMNS, bool MAY_SPLIT>
 DEVICE void multiply(const Gemm& g) {
     constexpr int THREADS = TILE_M / WARP_M * (TILE_N / WARP_N) * 32;
     constexpr bool SUMS = TRANSPOSE_A && !TRANSPOSE_B;
@@ -27,14 +27,14 @@ DEVICE void multiply(const Gemm& g) {
     int first_row, first_column;
     tile_of_block(g, TILE_M, TILE_N, first_row, first_column);
     const int64_t outer = blockIdx.z / g.batch_inner, inner = blockIdx.z % g.batch_inner;
-    const Slice slice(g.k, DEPTH, blockIdx.y, g.splits);
+    const Slice slice(g.k, DEPTH, MAY_SPLIT ? blockIdx.y : 0, MAY_SPLIT ? g.splits : 1);
     Source<TILE_M, DEPTH, THREADS, TRANSPOSE_A> a(g.a + outer * g.a_outer + inner * g.a_inner, g.lda, g.m, first_row,
                                                   slice.begin, thread);
     Source<TILE_N, DEPTH, THREADS, !TRANSPOSE_B> b(g.b + outer * g.b_outer + inner * g.b_inner, g.ldb, g.n, first_column,
                                                    slice.begin, thread);
     Share<ROWS, COLUMNS, WARP_M / ROWS> share(warp / (TILE_N / WARP_N) * WARP_M, warp % (TILE_N / WARP_N) * WARP_N,
                                               thread % 32);
-    const bool sums = SUMS && g.sums && first_column == 0 && threadIdx.x < TILE_M;
+    const bool sums = SUMS && g.sums && first_column == 0 && thread < TILE_M;
     float sum = 0.0f;
 
     AsyncCopies copies;
@@ -58,7 +58,7 @@ DEVICE void multiply(const Gemm& g) {
     }
 
     const Output output(g, blockIdx.z);
-    if (g.splits == 1) {
+    if (!MAY_SPLIT || g.splits == 1) {
 #pragma unroll
         for (int p = 0; p < share.PIECES; p++)
             output.store(first_row + share.piece_row(p), first_column + share.piece_column(p), share.piece(p));
@@ -79,9 +79,9 @@ DEVICE void multiply(const Gemm& g) {
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) gemm_128x128(const Gemm g) {
-    multiply<128, 128, 16, 64, 32, 8, 8>(g);
+    multiply<128, 128, 16, 64, 32, 8, 8, false>(g);
 }
 
 extern "C" __global__ void __launch_bounds__(128, 4) gemm_64x64(const Gemm g) {
-    multiply<64, 64, 16, 32, 32, 8, 4>(g);
+    multiply<64, 64, 16, 32, 32, 8, 4, true>(g);
 }

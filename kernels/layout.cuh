@@ -28,6 +28,7 @@ struct Layout {
     __device__ __forceinline__ void find(uint32_t index, int64_t (&offset)[N]) const {
 #pragma unroll
         for (int k = 0; k < N; k++) offset[k] = 0;
+#pragma unroll 1  // few axes: copies of the body would cost more than they save
         for (int d = (int)axes - 1; d > 0; d--) {
             const uint32_t q = axis[d].quotient(index), r = index - q * axis[d].size;
 #pragma unroll

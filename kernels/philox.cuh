@@ -11,8 +11,8 @@
 //
 //   keep of a dropout mask   (uint64_t)(32-bit word i) < threshold, an integer from 0 to 2^32
 //   uniform in [0, 1)        float: (32-bit word i >> 8) * 2^-24; double: (64-bit word i >> 11) * 2^-53
-//   normals 2p and 2p + 1    r cospi(2b) and r sinpi(2b) with r = sqrt(-2 log(1 - a)), from uniforms a and b,
-//                            which are 2p and 2p + 1
+//   normals 2p and 2p + 1    r cos(2 pi b) and r sin(2 pi b) with r = sqrt(-2 log(1 - a)), from uniforms a and b,
+//                            which are 2p and 2p + 1; in float64, rounded once
 //   exponential              -log(1 - a), from uniform i
 //   gamma i                  attempts t = 0, 1, ... until one is accepted, each from a block of its own,
 //                            philox::block(key, {i, t, 0, 0}): words 0 and 1 are a and b of a normal

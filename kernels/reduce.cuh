@@ -12,24 +12,19 @@
 // An operation Op has a State; none(), what an empty set has; of(x, index), what one element has, where index counts the
 // elements of its set; join(a, b), in any order; and put(...), which writes the result.
 //
-// Needs -DTYPE= the element type and -DKIND= BOOLS, INTEGERS, FLOATS or COMPLEX.
+// Needs -DTYPE= the element type and -DKIND= INTEGERS, FLOATS or COMPLEX. Bools are reduced as uint8_t.
 #pragma once
 
 #include "associative.cuh"
 #include "last_block.cuh"
 #include "layout.cuh"
 
-#define BOOLS 0
 #define INTEGERS 1
 #define FLOATS 2
 #define COMPLEX 3
 
 typedef TYPE T;
-#if KIND == BOOLS
-typedef uint32_t C;  // in registers; bool would be kept in predicates, of which there are few
-#else
 typedef Compute<T>::type C;
-#endif
 
 constexpr int THREADS = 256;
 constexpr int LANES = 16 / sizeof(T);   // elements of a vector that a run is read by

@@ -46,6 +46,7 @@ struct Sum<half> {
 typedef TYPE T;
 typedef Sum<T>::type S;
 constexpr int LANES = 16 / sizeof(T);
+constexpr int AHEAD = 4;  // rows that a thread reads at a time
 
 // --- few indices ---------------------------------------------------------------------------------------
 
@@ -98,27 +99,34 @@ DEVICE void add_chunk(const T* __restrict__ values, T* __restrict__ target, cons
 #pragma unroll
     for (int v = 0; v < V; v++) sum[v] = S(0);
     const uint64_t partial = chunk * width + column * V;
-    for (uint32_t k = first; k < last; k++) {
-        const Vector<T, V> row =
-            *reinterpret_cast<const Vector<T, V>*>(values + (uint64_t)runs.order[k] * width + column * V);
+    for (uint32_t start = first; start < last; start += AHEAD) {
+        Vector<T, V> row[AHEAD];  // on the way at the same time
 #pragma unroll
-        for (int v = 0; v < V; v++) sum[v] = plus(sum[v], Sum<T>::of(row.item[v]));
-        const bool ends = k + 1 == runs.rows || runs.places[k + 1] != place;
-        if (!ends && k + 1 < last) continue;
-        if (place < runs.beyond) {
-            if (whole && ends) {
-                Vector<T, V> total;
-#pragma unroll
-                for (int v = 0; v < V; v++) total.item[v] = Sum<T>::rounded(sum[v]);
-                *reinterpret_cast<Vector<T, V>*>(target + place * width + column * V) = total;
-            } else {
-                S* const to = (whole ? runs.tails : runs.heads) + partial;
-#pragma unroll
-                for (int v = 0; v < V; v++) to[v] = sum[v];
-            }
+        for (int j = 0; j < AHEAD; j++) {
+            const uint32_t k = start + j < last ? start + j : last - 1;
+            row[j] = *reinterpret_cast<const Vector<T, V>*>(values + (uint64_t)runs.order[k] * width + column * V);
         }
-        if (k + 1 < last) {
-            place = runs.places[k + 1];
+#pragma unroll
+        for (int j = 0; j < AHEAD; j++) {
+            const uint32_t k = start + j;
+            if (k >= last) break;
+#pragma unroll
+            for (int v = 0; v < V; v++) sum[v] = plus(sum[v], Sum<T>::of(row[j].item[v]));
+            const uint32_t next = k + 1 < runs.rows ? runs.places[k + 1] : runs.beyond + 1;
+            if (next == place && k + 1 < last) continue;
+            if (place < runs.beyond) {
+                if (whole && next != place) {
+                    Vector<T, V> total;
+#pragma unroll
+                    for (int v = 0; v < V; v++) total.item[v] = Sum<T>::rounded(sum[v]);
+                    *reinterpret_cast<Vector<T, V>*>(target + place * width + column * V) = total;
+                } else {
+                    S* const to = (whole ? runs.tails : runs.heads) + partial;
+#pragma unroll
+                    for (int v = 0; v < V; v++) to[v] = sum[v];
+                }
+            }
+            place = next;
             whole = true;
 #pragma unroll
             for (int v = 0; v < V; v++) sum[v] = S(0);
@@ -126,12 +134,13 @@ DEVICE void add_chunk(const T* __restrict__ values, T* __restrict__ target, cons
     }
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+// Four blocks at a time leave every thread 64 registers.
+extern "C" __global__ void __launch_bounds__(256, 4)
 add_chunks(const T* __restrict__ values, T* __restrict__ target, Runs runs) {
     add_chunk<1>(values, target, runs);
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, sizeof(S) * LANES > 32 ? 1 : 4)
 add_chunks_of_vectors(const T* __restrict__ values, T* __restrict__ target, Runs runs) {
     add_chunk<LANES>(values, target, runs);
 }

@@ -131,6 +131,7 @@ softmax_rows_backward_vector(const T* __restrict__ y, const T* __restrict__ g, T
 // --- any axis ------------------------------------------------------------------------------------------------
 
 constexpr int MOST_THREADS = 512;
+constexpr int UNDER_WAY = 4;  // elements that a thread has asked for before it computes with the first
 
 // What the threads of one column found, the thread (x, 0) for all; blockDim.y is a power of two.
 template <class X, class F>
@@ -155,8 +156,16 @@ softmax_columns(const T* __restrict__ x, T* __restrict__ y, int64_t n, int64_t i
     y += outer * n * inner + column;
     Exponentials<R> mine;
     if (valid) {
-#pragma unroll 4
-        for (int64_t i = threadIdx.y; i < n; i += blockDim.y) mine.add(R(x[i * inner]));
+        const int64_t step = blockDim.y;
+        for (int64_t i = threadIdx.y; i < n; i += UNDER_WAY * step) {
+            R value[UNDER_WAY];
+#pragma unroll
+            for (int k = 0; k < UNDER_WAY; k++)
+                if (i + k * step < n) value[k] = R(x[(i + k * step) * inner]);
+#pragma unroll
+            for (int k = 0; k < UNDER_WAY; k++)
+                if (i + k * step < n) mine.add(value[k]);
+        }
     }
     const Exponentials<R> all = down_the_column(mine, Merge(), part);
     const R shift = logarithm ? natural_logarithm(all.sum) : R(0), scale = R(1) / all.sum;

@@ -3,6 +3,8 @@
 //   sort_rows    rows of up to 512 x 8 elements: several short rows, or one long row, in a block
 //   sort_tiles   the first step for longer rows: pieces of TILE elements, each sorted by itself
 //   merge_tiles  one of the further steps: pairs of sorted runs become runs of twice the length
+//   make_keys, take_places
+//                what comes before and after a radix sort (radix.cu), which long rows take
 //
 // An entry is (key, place in the row). No two are equal, so that every method of sorting is stable: equal elements
 // stay in the order of their places. A thread sorts 8 entries in registers by Batcher's network, then runs are merged in
@@ -12,7 +14,8 @@
 // Cost: sort_rows reads the elements and writes what is asked for, 8 bytes of place or ITEM bytes of value, once; values
 // are read again at their places, from the cache. The arithmetic is n log2(n / 8) / 8 binary searches of up to 12 steps in
 // shared memory, which is the limit. merge_tiles reads and writes all entries once, 2 x 8 bytes (2 x 16 for ITEM=8), in each
-// of log2(n / TILE) passes.
+// of log2(n / TILE) passes. make_keys and take_places move 3 ITEM + 20 bytes per element at most, of which ITEM are read
+// anywhere.
 //
 // Needs -DITEM=1, 2, 4 or 8: the bytes of an element, see order.cuh.
 #include "order.cuh"
@@ -22,6 +25,7 @@ constexpr int MOST_THREADS = ITEM == 8 ? 256 : 512;  // of a block: 40 KiB of sh
 constexpr int TILE = 256 * EACH;                 // entries of a block of sort_tiles and merge_tiles
 
 #if ITEM == 8
+typedef uint64_t Key;  // what the radix sort takes
 struct alignas(16) Entry {
     uint64_t key;
     uint64_t place;
@@ -30,6 +34,7 @@ DEVICE Entry entry(Item key, uint32_t place) { return {key, place}; }
 DEVICE uint32_t place_of(Entry e) { return (uint32_t)e.place; }
 DEVICE bool before(Entry a, Entry b) { return a.key < b.key || (a.key == b.key && a.place < b.place); }
 #else
+typedef uint32_t Key;
 typedef uint64_t Entry;  // the key in front of the place
 DEVICE Entry entry(Item key, uint32_t place) { return (uint64_t)key << 32 | place; }
 DEVICE uint32_t place_of(Entry e) { return (uint32_t)e; }
@@ -204,4 +209,23 @@ merge_tiles(const Entry* __restrict__ entries, Entry* __restrict__ merged, const
                   places ? places + at : nullptr);
         }
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+make_keys(const Item* __restrict__ source, Key* __restrict__ keys, uint32_t n, int kind, bool descending) {
+    const uint32_t i = blockIdx.x * 256 + threadIdx.x;
+    if (i >= n) return;
+    const Item key = key_of(source[i], kind);
+    keys[i] = descending ? (Item)~key : key;
+}
+
+// The first `kept` elements of a row in the order that the sort has found.
+extern "C" __global__ void __launch_bounds__(256)
+take_places(const Item* __restrict__ source, const int32_t* __restrict__ order, Item* __restrict__ values,
+            int64_t* __restrict__ places, uint32_t kept) {
+    const uint32_t i = blockIdx.x * 256 + threadIdx.x;
+    if (i >= kept) return;
+    const int32_t place = order[i];
+    if (places) places[i] = place;
+    if (values) values[i] = source[place];
 }

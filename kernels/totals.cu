@@ -11,7 +11,7 @@
 // Needs -DTYPE= and -DKIND= (reduce.cuh).
 #include "reduce.cuh"
 
-#if KIND == BOOLS || KIND == INTEGERS
+#if KIND == INTEGERS
 typedef uint64_t Total;  // the low 64 bits, which signed and unsigned sums share
 DEVICE Total widened(T x) { return Total(int64_t(x)); }
 #else
@@ -27,7 +27,7 @@ DEVICE Total divided(Total total, double divisor) { return {total.real / Part(di
 
 // Totals are written as the element type if that is a float, else in 64 bits; half as float if `kind` asks.
 DEVICE void put_total(const Operands& operands, int64_t set, Total total) {
-#if KIND == BOOLS || KIND == INTEGERS
+#if KIND == INTEGERS
     reinterpret_cast<Total*>(operands.out)[set] = total;
 #else
     const Total value = divided(total, operands.divisor);

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Steps(NamedTuple):
-    """Seconds of a training step: eager by the wall clock, its graph on the device, and graph and batch by the wall clock."""
+    """Seconds of a training step: eager, its graph on the device alone, and its graph with the copy of the batch."""
 
     eager: float
     graph: float

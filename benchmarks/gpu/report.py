@@ -92,14 +92,14 @@ def line(row: Row, quick: bool) -> str:
     if row.failure is not None:
         return f"  {row.name:42s} {row.shape:24s} FAILED: {row.failure}"
     error = "" if row.error is None else f"error {row.error:.2g}" + ("" if row.correct else f" > {row.allowed:g} WRONG")
+    count = "" if row.launches is None else f"{row.launches} launch{'es' if row.launches != 1 else ''}"
     if quick or row.seconds is None:
-        return f"  {row.name:42s} {row.shape:24s} {error}"
+        return f"  {row.name:42s} {row.shape:24s} {error:14s} {count}".rstrip()
     share = "" if row.share is None else f"{row.share:.1%} of {row.ceiling}"
     verdict = {True: "met", False: "MISSED", None: ""}[row.met]
     aim = "" if row.target is None else f"target {row.target:.0%} {verdict}"
-    return (
-        f"  {row.name:42s} {row.shape:24s} {duration(row.seconds):>10s} {row.rate:>14s} {share:>26s} {aim:20s} {error}"
-    )
+    figures = f"{duration(row.seconds):>10s} {row.rate:>14s} {share:>26s} {aim:20s}"
+    return f"  {row.name:42s} {row.shape:24s} {figures} {error:14s} {count}".rstrip()
 
 
 def duration(seconds: float) -> str:
@@ -226,7 +226,7 @@ def roofline(result: Result, path: Path) -> None:
     plt.close(figure)
 
 
-PRODUCTS = ("matrix products", "the ladder")
+PRODUCTS = ("matrix products", "products of the training step")
 
 
 def matrices(row: Row) -> int:

@@ -24,7 +24,7 @@ class Time(NamedTuple):
     median: float
     low: float
     high: float
-    count: int
+    repeats: int
 
 
 class Replayed(NamedTuple):

@@ -60,20 +60,22 @@ def on_a_batch(device: str, optimizer: str, widths: tuple[int, ...] = WIDTHS, ba
     return Training(step_of(model, updates(model, optimizer)), images, labels)
 
 
-def epoch(found: Training, batch: int, step: Callable[[Any, Any], Any]) -> Callable[[], Any]:
-    """All steps of an epoch, each on a batch that is gathered on the device in random order; the last may be smaller.
+def epoch(
+    found: Training, batch: int, step: Callable[[Any, Any], Any], *, drop_last: bool = False
+) -> Callable[[], Any]:
+    """All steps of an epoch, each on a batch that is gathered on the device in random order.
 
-    ``step`` makes the steps of full batches.
+    ``drop_last`` leaves a smaller last batch out, as a step that was recorded for one shape has to.
     """
     count = len(found.images)
     order = tgl.asarray(np.random.default_rng().permutation(np.arange(count)), device=found.images.device)
 
     def run() -> Any:
         loss = None
-        for start in range(0, count, batch):
+        for start in range(0, count - batch + 1 if drop_last else count, batch):
             chosen = order[start : start + batch]
             images, labels = tgl.take(found.images, chosen, axis=0), tgl.take(found.labels, chosen, axis=0)
-            loss = (step if len(images) == batch else found.step)(images, labels)
+            loss = step(images, labels)
         return loss
 
     return run

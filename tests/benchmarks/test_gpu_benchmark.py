@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,26 +85,20 @@ def test_the_training_step_is_compared_with_float64(optimizer: str) -> None:
     assert 0 < module("training").deviation("cpu", optimizer) < 1e-5
 
 
-def test_an_epoch_takes_every_image_once() -> None:
+@pytest.mark.parametrize("drop_last, sizes", [(False, [16, 16, 8]), (True, [16, 16])])
+def test_an_epoch_takes_every_image_once(drop_last: bool, sizes: list[int]) -> None:
     training = module("training")
-    seen: list[int] = []
-    step_of = training.step_of
+    found, seen = training.on_a_batch("cpu", "SGD", (8, 6, 3), 40), []
 
-    def counting(model: Any, rule: Any) -> Any:
-        step = step_of(model, rule)
+    def step(images: Any, labels: Any) -> None:
+        assert len(images) == len(labels)
+        seen.append(images[:, 0].tolist())
 
-        def counted(images: Any, labels: Any) -> Any:
-            seen.extend(images[:, 0].tolist())
-            return step(images, labels)
-
-        return counted
-
-    training.step_of = counting
-    try:
-        training.epoch("cpu", 40, (8, 6, 3), 16)()
-    finally:
-        training.step_of = step_of
-    assert len(seen) == len(set(seen)) == 40
+    training.epoch(found, 16, step, drop_last=drop_last)()
+    assert [len(batch) for batch in seen] == sizes
+    pixels = [pixel for batch in seen for pixel in batch]
+    assert len(set(pixels)) == sum(sizes)
+    assert set(pixels) <= set(found.images[:, 0].tolist())
 
 
 # --- what is reported ---------------------------------------------------------------------------------------
@@ -124,6 +121,8 @@ def test_an_epoch_takes_every_image_once() -> None:
         ({"seconds": 4.5e-6, "target": 0.9}, False, "exp 1000 4.50 us target 90%"),
         ({"error": 2.25, "allowed": 8}, False, "exp 1000 error 2.2"),
         ({"error": 9.5, "allowed": 8}, False, "exp 1000 error 9.5 > 8 WRONG"),
+        ({"seconds": 4.5e-6, "launches": 9}, False, "exp 1000 4.50 us 9 launches"),
+        ({"error": 1.0, "allowed": 8, "launches": 1}, True, "exp 1000 error 1 1 launch"),
         ({"seconds": 1.0, "error": 1.0, "allowed": 8, "target": 0.9, "share": 1.0}, True, "exp 1000 error 1"),
         ({"failure": "LaunchError: no"}, False, "exp 1000 FAILED: LaunchError: no"),
     ],
@@ -184,3 +183,31 @@ def test_a_machine_without_a_gpu_is_told_so(
     monkeypatch.setattr(run, "Bench", none)
     assert run.main() == 1
     assert capsys.readouterr().err.startswith("cuda needs a GPU, and there is none\n")
+
+
+def run_emulated(*options: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, because the emulated driver must be there before the real one could be."""
+    root = FOLDER.parents[1]
+    command = [sys.executable, str(root / "tests" / "cuda_harness" / "run.py"), str(FOLDER / "run.py"), *options]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.needs("cuda")
+def test_a_quick_run_finds_every_row_right_and_claims_no_time(tmp_path: Path) -> None:
+    done = run_emulated("--quick", "--results", str(tmp_path))
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    assert [line for line in lines if "FAILED" in line or "WRONG" in line] == []
+    rows = len(CASES) + 3 * 7 + 5 + 8  # memory, the ladder in three layouts, a step's products, training
+    assert lines[-1] == f"{rows} of {rows} rows are right"
+    assert re.findall(r"\d (?:us|ms|GB/s|TFLOP/s)|target|met\b", done.stdout) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.needs("cuda")
+def test_the_emulated_gpu_is_not_timed(tmp_path: Path) -> None:
+    done = run_emulated("--results", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.endswith("the emulated GPU of the tests has no speed to measure: add --quick\n")
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import cuda_harness
 import numpy as np
 import pytest
@@ -30,13 +32,14 @@ def count(compiled):
 
 @pytest.fixture
 def pinned(cuda, context):
-    return lambda values: _pinned(cuda, values)
+    """Integers in page-locked memory."""
 
+    def copy(values):
+        array = cuda.pagelocked_empty(len(values), np.int32)
+        array[:] = values
+        return array
 
-def _pinned(cuda, values):
-    array = cuda.pagelocked_empty(len(values), np.int32)
-    array[:] = values
-    return array
+    return copy
 
 
 def test_without_waiting_old_data_is_read(cuda, to_device, count, pinned):
@@ -91,8 +94,8 @@ def test_a_copy_to_pageable_memory_waits(cuda, to_device, count):
 
 def test_parameters_are_taken_at_the_launch(compiled, cuda, to_device, to_host):
     stream, x = cuda.Stream(NON_BLOCKING), to_device(np.ones(1, np.float32))
-    function = compiled("work.cu").get_function("scale_add").prepare("Pffi")
-    packed = bytearray(function.arg_format and __import__("struct").pack("Pffi", int(x), 2, 3, 1))
+    function = compiled("work.cu").get_function("scale_add")
+    packed = bytearray(struct.pack("Pffi", int(x), 2, 3, 1))
     function._launch_kernel((1, 1), ONE, packed, 0, stream)
     packed[:] = bytes(len(packed))
     stream.synchronize()

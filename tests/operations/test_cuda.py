@@ -14,7 +14,11 @@ from operations.row import Operation, Sample
 from operations.running import cast, forward, operands, results, size_of, strided, values
 from operations.table import case_id, cases
 
-pytestmark = [pytest.mark.needs("cuda"), pytest.mark.usefixtures("gpu")]
+pytestmark = [
+    pytest.mark.needs("cuda"),
+    pytest.mark.usefixtures("gpu"),
+    pytest.mark.filterwarnings("ignore:.* is computed on the CPU:RuntimeWarning"),
+]
 
 CASES = [(row, one) for row, one in cases() if one.arrays]
 SMOOTH = [(row, one) for row, one in CASES if row.active(one.arrays)]

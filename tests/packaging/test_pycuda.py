@@ -195,7 +195,7 @@ case "$1" in
     *) echo "ran: device=$TINYGRAD_LITE_TEST_DEVICE order=$FAKE_CUDA_SCHEDULE late=$FAKE_CUDA_ASYNC $*" ;;
 esac
 """
-CUDA_TESTS = "-m pytest tests/backends/cuda tests/operations -x"
+CUDA_TESTS = "-m pytest tests/backends/cuda tests/gpu tests/operations/test_cuda.py -x"
 ORDERS = ("forward", "reverse", "1", "2", "3")
 
 

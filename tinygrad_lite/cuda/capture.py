@@ -352,11 +352,6 @@ class _State:
         if stream.skip(0)[0] != self._seed:
             hint = "set the seed before the step is recorded"
             fail(StateError, "captured step", f"was recorded with the seed {self._seed}", hint=hint)
-        for place, address in self._places:
-            tensor = place()
-            if tensor is not None and (type(tensor._data) is not CudaArray or tensor._data.address != address):
-                hint = "capture the step again after moving a model, or making an optimiser for its parameters"
-                fail(StateError, "captured step", "works on memory that a tensor has left", {"tensor": tensor}, hint)
         for ref, absent, _ in self._leaves:
             leaf = ref()
             if leaf is not None and (leaf.grad is None) != absent:
@@ -364,6 +359,11 @@ class _State:
                 hint = "call zero_grad() inside the step"
                 need = f"was recorded when the gradient was {was}, but now it is {now}"
                 fail(StateError, "captured step", need, {"tensor": leaf.tensor()}, hint)
+        for place, address in self._places:
+            tensor = place()
+            if tensor is not None and (type(tensor._data) is not CudaArray or tensor._data.address != address):
+                hint = "capture the step again after moving a model, or making an optimiser for its parameters"
+                fail(StateError, "captured step", "works on memory that a tensor has left", {"tensor": tensor}, hint)
         for update in self._updates:
             if not update.optimizer.updates(update.run, update.settings):
                 hint = "capture the step again; the learning rate alone may change"

@@ -43,7 +43,9 @@ def layouts(values: Any) -> dict[str, Any]:
         "repeated along rows": np.broadcast_to(values[:4, None], (4, 32)),
         "cube": values[:120].reshape(4, 5, 6).transpose(2, 0, 1),
         "nine axes": np.broadcast_to(values[:6].reshape(1, 3, 1, 1, 2, 1, 1, 1, 1), (2, 3, 1, 2, 2, 1, 2, 1, 1)),
-        "nine axes that do not merge": values[:256].reshape((2,) * 8)[None].transpose(8, 7, 6, 5, 4, 3, 2, 1, 0),
+        "nine axes that do not merge": np.ndarray(
+            (2,) * 9, values.dtype, values, strides=tuple(k * values.itemsize for k in range(17, 0, -2))
+        ),
     }
 
 

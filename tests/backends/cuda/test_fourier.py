@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinygrad_lite.backends.cuda import fallback, fourier, launching
-from tinygrad_lite.backends.cuda.array import from_host
+from tinygrad_lite.backends.cuda.array import copy_into, from_host
+from tinygrad_lite.backends.cuda.graphs import Graph
 
 NORMS = ("backward", "ortho", "forward")
 LENGTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 25, 27, 30, 31, 32, 64, 97, 100, 125, 240, 251, 256, 1000]
@@ -94,3 +95,21 @@ def test_many_short_rows_take_one_launch_on_the_gpu_alone() -> None:
 def test_no_points_are_refused_as_numpy_does(name: str) -> None:
     with pytest.raises(ValueError, match=r"^Invalid number of FFT data points \(0\) specified\.$"):
         getattr(fourier, name)(from_host(drawn(3, "float32")), 0, 0, "backward")
+
+
+@pytest.mark.parametrize("n", [16, 37, 4100])
+def test_a_recorded_transform_is_replayed_on_new_values(n: int) -> None:
+    """What it needs besides, such as roots of unity, is there already (n = 16) or becomes a part of the graph."""
+    if n == 16:
+        fourier.fft(from_host(drawn((2, n), "complex64")), n, 1, "backward")
+    else:
+        fourier._kept.clear()
+    first, second = drawn((2, n), "complex64"), drawn((3, n), "complex64")[1:]
+    x, graph = from_host(first), Graph()
+    with graph.recording():
+        found = fourier.fft(x, n, 1, "backward")
+    for values in (first, second):
+        copy_into(x, from_host(values))
+        graph.replay()
+        agree(found, values, "fft", n, 1)
+    agree(fourier.fft(from_host(first), n, 1, "backward"), first, "fft", n, 1)

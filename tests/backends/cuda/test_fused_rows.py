@@ -18,16 +18,12 @@ from tinygrad_lite.backends.cpu import namespace as cpu
 from tinygrad_lite.backends.cpu.random import keep_mask
 from tinygrad_lite.backends.cuda import (
     batch_normalization,
-    driver,
     launching,
     overrides,
-    pointwise,
     random,
-    softmax,
 )
-from tinygrad_lite.backends.cuda import namespace as gpu
 from tinygrad_lite.backends.cuda.array import CudaArray, from_host, zeros
-from tinygrad_lite.errors import IndexingError, ShapeError
+from tinygrad_lite.errors import IndexingError
 
 FLOATS = ["float16", "float32", "float64"]
 OVERRIDES = overrides.namespace.overrides
@@ -138,18 +134,14 @@ def test_cross_entropy(shape: tuple[int, int], reduction: str, skipped: int) -> 
             lambda x=x, at=at, ignored=ignored: pair.forward((True, False), x, at, reduction, ignored)
         )
         assert count == 1
-        assert loss.shape == (shape[:1] if reduction == "none" else ()) and loss.dtype == dtype
+        assert (loss.shape, loss.dtype) == (shape[:1] if reduction == "none" else (), dtype)
         assert loss.get().shape == loss.shape
         model = {"length": sum(shape), "dtype": dtype, "size": 20.0}
         assert_within_rounding(loss.get(), loss_text(exact(x), classes, reduction, ignored), f"in {dtype}", **model)
         g = placed(draw(loss.shape, 3), dtype)
-        ((gx, nothing), count) = launched(
-            lambda saved=saved, g=g: pair.backward(saved, g, (True, False), [None, None])
-        )
-        assert count == 1 and nothing is None
-        wanted = network.SOFTMAX_CROSS_ENTROPY.rules["logits"].vjp(
-            cpu, exact(g), exact(x), classes, reduction, ignored
-        )
+        ((gx, nothing), count) = launched(lambda saved=saved, g=g: pair.backward(saved, g, (True, False), [None, None]))
+        assert (count, nothing) == (1, None)
+        wanted = network.SOFTMAX_CROSS_ENTROPY.rules["logits"].vjp(cpu, exact(g), exact(x), classes, reduction, ignored)
         assert_within_rounding(gx.get(), wanted, f"gradient in {dtype}", **model)
 
 
@@ -229,9 +221,7 @@ def test_dropout_draws_the_cpus_mask(size: int, skipped: int, keep: float) -> No
     seed, counter = 12345678901234567, 2**63 + 5
     for dtype in FLOATS:
         x, g = placed(draw((size,)), dtype, skipped), placed(draw((size,), 1), dtype, skipped)
-        ((y, mask), saved), count = launched(
-            lambda x=x: OVERRIDES["dropout"].forward((True,), x, keep, seed, counter)
-        )
+        ((y, mask), saved), count = launched(lambda x=x: OVERRIDES["dropout"].forward((True,), x, keep, seed, counter))
         assert count == (1 if size else 0)
         expected = keep_mask(seed, counter, (size,), keep)
         np.testing.assert_array_equal(mask.get(), expected)
@@ -245,7 +235,8 @@ def test_a_dropped_inf_is_gone() -> None:
     x = placed(np.array([math.inf, -math.inf, math.nan] * 10), "float32")
     (y, mask), _ = OVERRIDES["dropout"].forward((), x, 0.5, 1, 2)
     dropped = ~mask.get()
-    assert dropped.any() and not y.get()[dropped].any()
+    assert dropped.any()
+    assert not y.get()[dropped].any()
 
 
 def test_a_counter_in_device_memory_is_added_to_that_of_the_operation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +248,19 @@ def test_a_counter_in_device_memory_is_added_to_that_of_the_operation(monkeypatc
 
 # --- batch norm -----------------------------------------------------------------------------------------
 
-IMAGES = [(5, 3), (1, 4), (40, 33), (300, 2), (2, 3, 4), (3, 2, 5, 7), (4, 3, 8, 8), (2, 64, 1), (700, 1), (3, 0), (9, 8)]
+IMAGES = [
+    (5, 3),
+    (1, 4),
+    (40, 33),
+    (300, 2),
+    (2, 3, 4),
+    (3, 2, 5, 7),
+    (4, 3, 8, 8),
+    (2, 64, 1),
+    (700, 1),
+    (3, 0),
+    (9, 8),
+]
 
 
 @pytest.mark.parametrize("shape", IMAGES, ids=str)
@@ -266,9 +269,7 @@ def test_batch_norm(shape: tuple[int, ...], affine: tuple[bool, bool]) -> None:
     pair, count = OVERRIDES["batch_norm"], math.prod(shape) // max(shape[1], 1)
     for dtype, skipped in itertools.product(FLOATS, (0, 1)):
         x = placed(draw(shape) + 5.0, dtype, skipped)
-        weight, bias = (
-            placed(draw(shape[1:2], 5 + k), dtype) if wanted else None for k, wanted in enumerate(affine)
-        )
+        weight, bias = (placed(draw(shape[1:2], 5 + k), dtype) if wanted else None for k, wanted in enumerate(affine))
         operands = [None if a is None else exact(a) for a in (x, weight, bias)]
         outputs, saved = pair.forward((True, True, True), x, weight, bias, 1e-3)
         expected = text(network.BATCH_NORM, *operands, 1e-3)

@@ -52,7 +52,10 @@ def launched() -> Counter[str]:
     return found
 
 
-@pytest.fixture(params=[(name, splits) for name in gemm_table.TILES for splits in (1, 3)], ids="{0[0]} / {0[1]}".format)
+CHOICES = [(name, splits) for name, tile in gemm_table.TILES.items() for splits in (1, 3) if tile.wanted or splits == 1]
+
+
+@pytest.fixture(params=CHOICES, ids="{0[0]} / {0[1]}".format)
 def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Every kernel that the table can choose, with and without split k, whatever the shapes."""
     monkeypatch.setattr(gemm_table, "choose", lambda *shape: request.param)
@@ -198,7 +201,7 @@ def test_an_axis_of_2_to_the_31_is_refused() -> None:
     refuses(
         ShapeError,
         lambda: gemm(a, b),
-        "matmul needs axes with less than 2^31 elements\n"
+        "matmul needs axes of at most 2147483392 elements\n"
         "  x1    shape (2, 2147483648), float32, cuda\n"
         "  x2    shape (2147483648, 2), float32, cuda\n"
         "  hint  multiply in parts",

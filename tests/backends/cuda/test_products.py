@@ -159,7 +159,7 @@ def test_vecdot_along_an_axis_of_2_to_the_31_is_refused() -> None:
     refuses(
         ShapeError,
         lambda: products.vecdot(x, x),
-        "vecdot needs axes with less than 2^31 elements, but got 2147483648",
+        "vecdot needs axes of at most 2147483392 elements, but got 2147483648",
     )
 
 

@@ -14,7 +14,7 @@ LARGEST = {"uint32": 2**32 - 1, "uint64": 2**64 - 1}
 RANGES = [("few", 3), ("one digit", 255), ("two digits", 40_000), ("all", None)]
 
 
-@pytest.mark.parametrize("count", [0, 1, 31, 33, 256, 1000, 2048, 2049, 3073, 9000])
+@pytest.mark.parametrize("count", [0, 1, 33, 256, 1000, 2048, 2049, 3073, 6500])
 @pytest.mark.parametrize("dtype", LARGEST)
 @pytest.mark.parametrize("what, most", RANGES, ids=[what for what, _ in RANGES])
 def test_keys_are_sorted_and_equal_ones_keep_their_order(what: str, most: int | None, dtype: str, count: int) -> None:
@@ -46,6 +46,5 @@ def test_the_order_does_not_depend_on_the_schedule(schedule: str) -> None:
 
 def test_too_many_keys_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "MOST_ELEMENTS", 10)
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=r"^11 keys are more than one launch can count$"):
         radix.argsort_keys(from_host(np.zeros(11, np.uint32)))
-    assert str(caught.value) == "11 keys are more than one launch can count"

@@ -74,6 +74,22 @@ def test_longer_rows_are_merged_from_sorted_tiles(dtype: str, shape: tuple[int, 
     same(gpu.sort(from_host(x), axis, True, True), cpu.sort(x, axis, True, True))
 
 
+@each_dtype
+def test_even_longer_rows_are_sorted_by_their_digits(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_RADIX_FROM", 4097)
+    x = made((4097,), dtype)
+    same(gpu.argsort(from_host(x), 0, False, True), cpu.argsort(x, 0, False, True))
+    for found, expected in zip(gpu.topk(from_host(x), 70, 0, True), cpu.topk(x, 70, 0, True), strict=True):
+        same(found, np.ascontiguousarray(expected))
+
+
+def test_of_several_such_rows_each_is_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_RADIX_FROM", 4097)
+    x = made((2, 4100), "int16")
+    same(gpu.sort(from_host(x), 1, True, True), cpu.sort(x, 1, True, True))
+    same(gpu.sort(from_host(x.T.copy()), 0, False, True), cpu.sort(x.T, 0, False, True))
+
+
 @pytest.mark.parametrize("size", [2048, 2049, 4096])
 def test_the_longest_rows_of_a_block_take_one_launch_on_the_gpu_alone(size: int) -> None:
     x = from_host(made((size,), "int32"))

@@ -91,13 +91,13 @@ Result find_module(Context *context, Module *module) {
 }  // namespace
 
 EXPORT Result cuModuleLoadDataEx(Module **module, const void *image, unsigned n, int *options, void **values) {
-    DRIVER_CALL(context);
-    if (Result refused = refuse_during_capture("cuModuleLoadData"))
-        return refused;
     enum { info_log_bytes = 4, error_log_bytes = 6 };
     for (unsigned i = 0; i < n; i++)
         if (options[i] == info_log_bytes || options[i] == error_log_bytes)
-            values[i] = nullptr;  // both logs are empty
+            values[i] = nullptr;  // both logs are empty, whatever comes
+    DRIVER_CALL(context);
+    if (Result refused = refuse_during_capture("cuModuleLoadData"))
+        return refused;
     return load(call.current, image, module);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 using Pointer = std::shared_ptr<Operation>;
 
-Result run_one(const Pointer &operation);
+Result run_one(Pointer operation);
 
 // Execute a stream's queue up to and including an operation.
 Result run_through(const Pointer &target) {
@@ -27,7 +27,8 @@ Result run_through(const Pointer &target) {
     return SUCCESS;
 }
 
-Result run_one(const Pointer &operation) {
+// By value: the queue lets go of the operation before it is done.
+Result run_one(Pointer operation) {
     for (auto &other : operation->after)
         if (Result failed = run_through(other))
             return failed;

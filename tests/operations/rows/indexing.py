@@ -41,6 +41,8 @@ _INDICES: list[tuple[str, tuple[int, ...], Any]] = [
     ("two arrays that broadcast", (3, 4), (np.array([[0], [2]]), np.array([1, 3, 1]))),
     ("arrays side by side", (2, 3, 4), (slice(None), np.array([0, 2, 0]), np.array([1, 3, 1]))),
     ("separated arrays go first", (2, 3, 4), (np.array([0, 1, 0]), slice(None), np.array([1, 3, 1]))),
+    ("separated by an ellipsis of no axes", (2, 3, 3), (slice(None), np.array([1, 0]), ..., np.array([0, 2]))),
+    ("arrays after an ellipsis of no axes", (2, 3), (..., np.array([1, 0]), np.array([0, 2]))),
     ("separated by a new axis", (2, 3), (np.array([1, 1]), None, np.array([0, 0]))),
     ("int and array", (2, 3, 4), (0, slice(None), np.array([1, 1]))),
     ("int beside an array", (2, 3, 4), (1, np.array([0, 2, 0]))),

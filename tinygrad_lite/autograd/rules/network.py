@@ -87,8 +87,8 @@ def _cross_entropy_jvp(xp, dx, logits, target, reduction, ignored):
     return _counted(xp, xp.sum(dx * _off_target(xp, logits, classes), (1,), False), counts, reduction)
 
 
-# -log softmax(logits)[target], of each sample or reduced; logits (N, C), target (N,) class numbers. Samples of the class
-# ``ignored``, if it is not None, cost nothing and do not count in the mean.
+# -log softmax(logits)[target], of each sample or reduced; logits (N, C), target (N,) class numbers. Samples of the
+# class ``ignored``, if it is not None, cost nothing and do not count in the mean.
 SOFTMAX_CROSS_ENTROPY = row(
     "softmax_cross_entropy",
     "logits target | reduction ignored",

@@ -78,7 +78,9 @@ def limiter(found: Array, most: float) -> Limiter | None:
 
 def limiter_of_values(bound: float) -> Limiter:
     """What limits every element of an array to -bound ... bound: ``function(x, out)``, out may be x."""
-    return lambda x, out: _by_blocks(lambda g, into: np.minimum(np.maximum(g, -bound, out=into), bound, out=into), x, out)
+    return lambda x, out: _by_blocks(
+        lambda g, into: np.minimum(np.maximum(g, -bound, out=into), bound, out=into), x, out
+    )
 
 
 def _by_blocks(function: Callable[[Array, Array], Array], x: Array, out: Array) -> None:

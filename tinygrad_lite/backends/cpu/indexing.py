@@ -48,8 +48,8 @@ def _adjacent(index: tuple[Any, ...], ndim: int) -> int | None:
     whole = ndim - sum(i is not Ellipsis for i in index)
     kinds: list[type] = []
     for i in index:
-        if i is Ellipsis:
-            kinds += [slice] * whole
+        if i is Ellipsis:  # one that stands for no axis separates arrays all the same
+            kinds += [slice] * whole or [type(Ellipsis)]
         elif type(i) is slice:
             kinds.append(slice if i == slice(None) else type(None))
         else:
@@ -58,7 +58,7 @@ def _adjacent(index: tuple[Any, ...], ndim: int) -> int | None:
     count = kinds.count(np.ndarray)
     if type(None) in kinds or kinds[first : first + count] != [np.ndarray] * count:
         return None
-    return first
+    return kinds[:first].count(slice)
 
 
 def setitem(x: Array, values: Array, index: tuple[Any, ...]) -> Array:

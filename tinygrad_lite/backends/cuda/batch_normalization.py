@@ -135,9 +135,7 @@ def _planned(dtype: Any, shape: tuple[int, ...], aligned: bool) -> _Plan:
     sizes = (*layout.divisor(inner), channels, count, channels * inner)
     wide = aligned and (inner % lanes == 0 or (inner == 1 and channels % lanes == 0))
     step = max(_MOST // (channels * inner), 1)
-    pieces = tuple(
-        (n * channels * inner, min(step, batch - n) * channels * inner) for n in range(0, batch, step)
-    )
+    pieces = tuple((n * channels * inner, min(step, batch - n) * channels * inner) for n in range(0, batch, step))
     if wide and any(first % lanes for first, _ in pieces):
         wide = False
     return _Plan(

@@ -1,7 +1,7 @@
 """Element-wise functions on arrays of the GPU: arithmetic, exponentials, trigonometry, comparisons, logic, casts.
 
-What they compute stands in kernels/arithmetic.cu, exponentials.cu and trigonometry.cu, one line for each; here stands
-which dtypes they have, and what needs no kernel of its own.
+What they compute stands in kernels/arithmetic.cu and transcendental.cu, one line for each; here stands which dtypes
+they have, and what needs no kernel of its own.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ __all__ = [
 ]
 
 ARITHMETIC = loops.modules("arithmetic.cu", types.ALL)
-EXPONENTIALS = loops.modules("exponentials.cu", types.FLOATS + types.COMPLEX)
-TRIGONOMETRY = loops.modules("trigonometry.cu", types.FLOATS + types.COMPLEX)
+TRANSCENDENTAL = loops.modules("transcendental.cu", types.FLOATS + types.COMPLEX)
 
 # --- casts --------------------------------------------------------------------------------------------------
 
 _casts: dict[tuple[Any, Any], Loop] = {}
-_CAST = {dtype: compiler.module("cast.cu", TYPE=types.C_NAMES[dtype]) for dtype in types.ALL}
+_SOURCES = {"b": "BOOLS", "i": "SIGNED", "u": "UNSIGNED", "f": "FLOATS", "c": "COMPLEX"}
+_CASTS = {kind: compiler.module("cast.cu", SOURCES=sources) for kind, sources in _SOURCES.items()}
 
 
 def astype(x: Any, dtype: Any) -> CudaArray:
@@ -120,7 +120,8 @@ def astype(x: Any, dtype: Any) -> CudaArray:
 def _cast(source: Any, target: Any) -> Loop:
     found = _casts.get((source, target))
     if found is None:
-        found = _casts[source, target] = Loop(_CAST[source], f"to_{target.name}", 1, source, target)
+        name = f"{source.name}_to_{target.name}"
+        found = _casts[source, target] = Loop(_CASTS[source.kind], name, 1, source, target)
     return found
 
 
@@ -180,30 +181,30 @@ sqrt = unary("sqrt", ARITHMETIC, "fc")
 signbit = unary("signbit", ARITHMETIC, "f", "bool")
 _cube = unary("cube", ARITHMETIC, "fc")
 
-exp = unary("exp", EXPONENTIALS, "fc")
-exp2 = unary("exp2", EXPONENTIALS, "fc")
-expm1 = unary("expm1", EXPONENTIALS, "fc")
-log = unary("log", EXPONENTIALS, "fc")
-log1p = unary("log1p", EXPONENTIALS, "fc")
-log2 = unary("log2", EXPONENTIALS, "fc")
-log10 = unary("log10", EXPONENTIALS, "fc")
-logaddexp = binary("logaddexp", EXPONENTIALS, "f")
-logaddexp2 = binary("logaddexp2", EXPONENTIALS, "f")
-hypot = binary("hypot", EXPONENTIALS, "f")
+exp = unary("exp", TRANSCENDENTAL, "fc")
+exp2 = unary("exp2", TRANSCENDENTAL, "fc")
+expm1 = unary("expm1", TRANSCENDENTAL, "fc")
+log = unary("log", TRANSCENDENTAL, "fc")
+log1p = unary("log1p", TRANSCENDENTAL, "fc")
+log2 = unary("log2", TRANSCENDENTAL, "fc")
+log10 = unary("log10", TRANSCENDENTAL, "fc")
+logaddexp = binary("logaddexp", TRANSCENDENTAL, "f")
+logaddexp2 = binary("logaddexp2", TRANSCENDENTAL, "f")
+hypot = binary("hypot", TRANSCENDENTAL, "f")
 
-sin = unary("sin", TRIGONOMETRY, "fc")
-cos = unary("cos", TRIGONOMETRY, "fc")
-tan = unary("tan", TRIGONOMETRY, "fc")
-asin = unary("asin", TRIGONOMETRY, "fc")
-acos = unary("acos", TRIGONOMETRY, "fc")
-atan = unary("atan", TRIGONOMETRY, "fc")
-atan2 = binary("atan2", TRIGONOMETRY, "f")
-sinh = unary("sinh", TRIGONOMETRY, "fc")
-cosh = unary("cosh", TRIGONOMETRY, "fc")
-tanh = unary("tanh", TRIGONOMETRY, "fc")
-asinh = unary("asinh", TRIGONOMETRY, "fc")
-acosh = unary("acosh", TRIGONOMETRY, "fc")
-atanh = unary("atanh", TRIGONOMETRY, "fc")
+sin = unary("sin", TRANSCENDENTAL, "fc")
+cos = unary("cos", TRANSCENDENTAL, "fc")
+tan = unary("tan", TRANSCENDENTAL, "fc")
+asin = unary("asin", TRANSCENDENTAL, "fc")
+acos = unary("acos", TRANSCENDENTAL, "fc")
+atan = unary("atan", TRANSCENDENTAL, "fc")
+atan2 = binary("atan2", TRANSCENDENTAL, "f")
+sinh = unary("sinh", TRANSCENDENTAL, "fc")
+cosh = unary("cosh", TRANSCENDENTAL, "fc")
+tanh = unary("tanh", TRANSCENDENTAL, "fc")
+asinh = unary("asinh", TRANSCENDENTAL, "fc")
+acosh = unary("acosh", TRANSCENDENTAL, "fc")
+atanh = unary("atanh", TRANSCENDENTAL, "fc")
 
 
 def add_into(target: CudaArray, source: Any) -> None:
@@ -226,7 +227,7 @@ _ADD = Operation("add", ARITHMETIC, 2, "biufc")
 
 # --- powers -------------------------------------------------------------------------------------------------
 
-_POW = {**EXPONENTIALS, **{dtype: ARITHMETIC[dtype] for dtype in types.INTEGERS}}
+_POW = {**TRANSCENDENTAL, **{dtype: ARITHMETIC[dtype] for dtype in types.INTEGERS}}
 _pow = binary("pow", _POW, "iufc")
 
 
@@ -353,6 +354,7 @@ _magnitude = unary("abs", ARITHMETIC, "iufc", "real")
 
 def abs(x: Any) -> CudaArray:
     """The absolute value, of a complex number the modulus."""
+    x = loops.array(x)
     return copied(x) if x.dtype.kind in "bu" else _magnitude(x)
 
 

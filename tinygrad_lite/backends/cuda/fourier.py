@@ -12,7 +12,7 @@ import math
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cuda import compiler, driver, launching
@@ -29,25 +29,27 @@ _MOST_ROWS = 65535  # of a grid, along y
 _SPECTRUM: dict[Any, Any] = {dtypes.float32: dtypes.complex64, dtypes.float64: dtypes.complex128}
 _REAL_OF = {dtypes.complex64: dtypes.float32, dtypes.complex128: dtypes.float64}
 
-# Input and Output of kernels/fft.cuh.
-_INPUT = struct.Struct("PqIIii")
-_OUTPUT = {dtypes.float32: struct.Struct("PIhhf4x"), dtypes.float64: struct.Struct("PIhhd")}
+# Input and Output of kernels/fft.cuh; one end of a transform is an address and the bytes of one of them.
+End: TypeAlias = "tuple[int, bytes]"
+_INPUT = struct.Struct("qIIii")
+_OUTPUT = {dtypes.float32: struct.Struct("Ihhf"), dtypes.float64: struct.Struct("Ihhd")}
 
 _KERNELS: dict[Any, dict[str, Any]] = {}
 for _real in _SPECTRUM:
     _module = compiler.module("fft.cu", REAL=C_NAMES[_real])
+    _in, _out = f"{_INPUT.size}s", f"{_OUTPUT[_real].size}s"
     _KERNELS[_real] = {
         name: launching.Kernel(_module, name, parameters)
         for name, parameters in {
             "make_roots": "PI",
-            "fft_rows": "32s24sPQII",
-            "fft_columns": "32sPPQIIII",
-            "fft_matrix_rows": "P24sPQIIII",
-            "fft_pass": "32s24sPIII",
+            "fft_rows": f"PPP{_in}{_out}QII",
+            "fft_columns": f"PPP{_in}QIIII",
+            "fft_matrix_rows": f"PPP{_out}QIIII",
+            "fft_pass": f"PPP{_in}{_out}III",
             "make_chirp": "PPII",
-            "chirp_in": "32sPPII",
+            "chirp_in": f"PPP{_in}II",
             "multiply": "PPII",
-            "chirp_out": "P24sPIII",
+            "chirp_out": f"PPP{_out}III",
         }.items()
     }
 
@@ -103,8 +105,8 @@ def _transformed(
     rows = result.size // kept
     if rows:
         numbers = count if form == _REAL else 2 * count
-        given = _INPUT.pack(source.address, numbers, n, count, form, inverse)
-        _transform(kind, rows, n, given, _OUTPUT[kind].pack(result.address, kept, real, inverse, scale))
+        given = source.address, _INPUT.pack(numbers, n, count, form, inverse)
+        _transform(kind, rows, n, given, (result.address, _OUTPUT[kind].pack(kept, real, inverse, scale)))
     if last:
         return result
     return contiguous(_reordered(result, (*range(axis), x.ndim - 1, *range(axis, x.ndim - 1))))
@@ -132,18 +134,19 @@ def radices(n: int) -> tuple[int, ...] | None:
     return tuple(found) if n == 1 else None
 
 
-def _transform(kind: Any, rows: int, n: int, given: bytes, wanted: bytes) -> None:
-    """Transform rows; what is given and wanted are an Input and an Output."""
+def _transform(kind: Any, rows: int, n: int, given: End, wanted: End) -> None:
+    """Transform rows of n points."""
     plan = radices(n)
     if plan is None:
         _convolved(kind, rows, n, given, wanted)
     elif n <= _LONGEST[kind]:
         together = max(_AT_ONCE // n, 1)
         threads = launching.block_size(min(rows, together) * n // 4)
-        numbers = (_roots(kind, n).address, _digits(plan), rows, together)
-        shared = _two_buffers(kind, together, n)
-        grid = (launching.blocks(rows, together), 1, 1)
-        _KERNELS[kind]["fft_rows"](grid, (threads, 1, 1), given, wanted, *numbers, shared=shared)
+        roots = _roots(kind, n)
+        addresses, ends = (given[0], wanted[0], roots.address), (given[1], wanted[1])
+        grid, shared = (launching.blocks(rows, together), 1, 1), _two_buffers(kind, together, n)
+        numbers = (_digits(plan), rows, together)
+        _KERNELS[kind]["fft_rows"](grid, (threads, 1, 1), *addresses, *ends, *numbers, shared=shared)
     elif max(split := _split(n)) <= _LONGEST[kind]:
         _two_steps(kind, rows, n, split, given, wanted)
     else:
@@ -167,36 +170,39 @@ def _split(n: int) -> tuple[int, int]:
     return shorter, n // shorter
 
 
-def _two_steps(kind: Any, rows: int, n: int, split: tuple[int, int], given: bytes, wanted: bytes) -> None:
+def _two_steps(kind: Any, rows: int, n: int, split: tuple[int, int], given: End, wanted: End) -> None:
     """Rows as matrices of a rows and b columns: transform the columns, then the rows."""
     a, b = split
-    held, roots = empty((rows, n), _SPECTRUM[kind]), _roots(kind, n).address
+    held, roots = empty((rows, n), _SPECTRUM[kind]), _roots(kind, n)
     for first in range(0, rows, _MOST_ROWS):
         some = min(rows - first, _MOST_ROWS)
-        for name, ends, size, lines in (
-            ("fft_columns", (given, held.address), a, b),
-            ("fft_matrix_rows", (held.address, wanted), b, a),
+        for name, source, target, end, size, lines in (
+            ("fft_columns", given[0], held.address, given[1], a, b),
+            ("fft_matrix_rows", held.address, wanted[0], wanted[1], b, a),
         ):
             together = _LONGEST[kind] // size  # neighbours in memory: at least four of them where n is at most 2^20
-            numbers = (roots, _digits(radices(size)), a, b, together, first)
+            numbers = (_digits(radices(size)), a, b, together, first)
             grid, shared = (launching.blocks(lines, together), some, 1), _two_buffers(kind, together, size)
-            _KERNELS[kind][name](grid, (256, 1, 1), *ends, *numbers, shared=shared)
+            _KERNELS[kind][name](grid, (256, 1, 1), source, target, roots.address, end, *numbers, shared=shared)
 
 
-def _passes(kind: Any, rows: int, n: int, plan: tuple[int, ...], given: bytes, wanted: bytes) -> None:
+def _passes(kind: Any, rows: int, n: int, plan: tuple[int, ...], given: End, wanted: End) -> None:
     """Pass by pass, from one buffer in global memory to another."""
     buffers = [empty((rows, n), _SPECTRUM[kind]) for _ in range(min(2, len(plan) - 1))]
-    done, kernel, roots = 1, _KERNELS[kind]["fft_pass"], _roots(kind, n).address
+    done, kernel, roots = 1, _KERNELS[kind]["fft_pass"], _roots(kind, n)
     for k, radix in enumerate(plan):
-        target = wanted if k == len(plan) - 1 else _plain_output(kind, buffers[k % 2].address, n)
+        last = k == len(plan) - 1
+        target = wanted if last else _plain_output(kind, buffers[k % 2], n)
         for first in range(0, rows, _MOST_ROWS):
             grid = (launching.blocks(n // radix, 256), min(rows - first, _MOST_ROWS), 1)
-            kernel(grid, (256, 1, 1), given, target, roots, radix, done, first)
-        given = _plain_input(buffers[k % 2].address, n) if k < len(plan) - 1 else given
+            addresses = (given[0], target[0], roots.address)
+            kernel(grid, (256, 1, 1), *addresses, given[1], target[1], radix, done, first)
+        if not last:
+            given = _plain_input(buffers[k % 2], n)
         done *= radix
 
 
-def _convolved(kind: Any, rows: int, n: int, given: bytes, wanted: bytes) -> None:
+def _convolved(kind: Any, rows: int, n: int, given: End, wanted: End) -> None:
     """Any n: a convolution with a chirp, by transforms whose length is a power of two."""
     m = _power(n)
     roots, factor = _roots(kind, 2 * n), _chirp(kind, n)
@@ -204,14 +210,15 @@ def _convolved(kind: Any, rows: int, n: int, given: bytes, wanted: bytes) -> Non
     kernels, block = _KERNELS[kind], (256, 1, 1)
     parts = [(first, min(rows - first, _MOST_ROWS)) for first in range(0, rows, _MOST_ROWS)]
     for first, some in parts:
-        kernels["chirp_in"]((launching.blocks(m, 256), some, 1), block, given, held.address, roots.address, m, first)
-    _transform(kind, rows, m, _plain_input(held.address, m), _plain_output(kind, other.address, m))
+        grid = (launching.blocks(m, 256), some, 1)
+        kernels["chirp_in"](grid, block, given[0], held.address, roots.address, given[1], m, first)
+    _transform(kind, rows, m, _plain_input(held, m), _plain_output(kind, other, m))
     for first, some in parts:
         kernels["multiply"]((launching.blocks(m, 256), some, 1), block, other.address, factor.address, m, first)
-    _transform(kind, rows, m, _plain_input(other.address, m), _plain_output(kind, held.address, m))
+    _transform(kind, rows, m, _plain_input(other, m), _plain_output(kind, held, m))
     for first, some in parts:
         grid = (launching.blocks(n, 256), some, 1)
-        kernels["chirp_out"](grid, block, held.address, wanted, roots.address, n, m, first)
+        kernels["chirp_out"](grid, block, held.address, wanted[0], roots.address, wanted[1], n, m, first)
 
 
 def _power(n: int) -> int:
@@ -219,12 +226,12 @@ def _power(n: int) -> int:
     return 1 << (2 * n - 2).bit_length()
 
 
-def _plain_input(address: int, n: int) -> bytes:
-    return _INPUT.pack(address, 2 * n, n, n, _COMPLEX, False)
+def _plain_input(rows: CudaArray, n: int) -> End:
+    return rows.address, _INPUT.pack(2 * n, n, n, _COMPLEX, False)
 
 
-def _plain_output(kind: Any, address: int, n: int) -> bytes:
-    return _OUTPUT[kind].pack(address, n, False, False, 1.0)
+def _plain_output(kind: Any, rows: CudaArray, n: int, scale: float = 1.0) -> End:
+    return rows.address, _OUTPUT[kind].pack(n, False, False, scale)
 
 
 # --- what depends on n alone --------------------------------------------------------------------------------
@@ -234,18 +241,18 @@ _MOST_KEPT = 32
 
 
 def _once(make: Callable[[Any, int], CudaArray]) -> Callable[[Any, int], CudaArray]:
-    """Keep the latest results; but what a graph records is made by the graph, which must own what it reads."""
+    """Keep the latest results; but what a graph makes has its values only when it is replayed."""
 
     @functools.wraps(make)
     def made(kind: Any, n: int) -> CudaArray:
-        if driver.recorder is not None:
-            return make(kind, n)
         key = (make, kind, n)
         found = _kept.get(key)
         if found is None:
-            found = _kept[key] = make(kind, n)
-            if len(_kept) > _MOST_KEPT:
-                _kept.popitem(last=False)
+            found = make(kind, n)
+            if driver.recorder is None:
+                _kept[key] = found
+                if len(_kept) > _MOST_KEPT:
+                    _kept.popitem(last=False)
         return found
 
     return made
@@ -265,7 +272,7 @@ def _chirp(kind: Any, n: int) -> CudaArray:
     m = _power(n)
     chirp, result = empty(m, _SPECTRUM[kind]), empty(m, _SPECTRUM[kind])
     block, grid = (256, 1, 1), (launching.blocks(m, 256), 1, 1)
-    _KERNELS[kind]["make_chirp"](grid, block, chirp.address, _roots(kind, 2 * n).address, n, m)
-    scaled = _OUTPUT[kind].pack(result.address, m, False, False, 1.0 / m)
-    _transform(kind, 1, m, _plain_input(chirp.address, m), scaled)
+    roots = _roots(kind, 2 * n)
+    _KERNELS[kind]["make_chirp"](grid, block, chirp.address, roots.address, n, m)
+    _transform(kind, 1, m, _plain_input(chirp, m), _plain_output(kind, result, m, 1.0 / m))
     return result

@@ -66,18 +66,18 @@ def gemm(
         a: (..., m, k), of any strides.
         b: (..., k, n), of the same dtype; the leading axes broadcast.
         out: (..., m, n), where to write; another array than a, b and saved. New memory if None.
-        bias: (n,), contiguous: added to every row.
+        bias: (n,): added to every row.
         activation: None, "relu", "tanh" or "sigmoid": applied after the bias.
         slope: the same names: the result is multiplied by that activation's derivative where it returned ``saved``.
-        saved: the shape of the result, without a batch.
-        sums: (m,), contiguous: becomes the sums of a along k; without a batch.
+        saved: the shape of the result. With it, a batch must be one of rows: b has no leading axes.
+        sums: (m,), contiguous: becomes the sums of a along k. With it, a and b have no leading axes.
         accumulate: whether the result is added to what ``out``, and ``sums``, hold.
 
     Returns:
         ``out``.
 
     Raises:
-        ShapeError: an axis has 2^31 elements or more.
+        ShapeError: an axis has more elements than the kernels can count.
     """
     n = b.shape[-1]
     batch = layout.broadcast_shapes(a.shape[:-2], b.shape[:-2]) if a.ndim > 2 or b.ndim > 2 else ()
@@ -93,19 +93,14 @@ def gemm(
         if sums is not None:
             column_sums(transposed(a), sums, accumulate=accumulate)
         return out
-    question = _question(a, b, batch)
-    if slope is not None:
-        assert saved is not None
-        saved = contiguous(saved)
-    if bias is not None or activation is not None or slope is not None or sums is not None or accumulate:
-        options = {"activation": activation, "slope": slope, "bias": bias is not None, "sums": sums is not None}
-        question = question._replace(ld_saved=n if slope is not None else 0, accumulate=accumulate, **options)
-    plan = planned(question)
+    bias = contiguous(bias) if bias is not None else None
+    saved = contiguous(saved) if saved is not None else None
+    epilogue = (activation, slope, bias is not None, sums is not None, n if saved is not None else 0, accumulate)
+    plan = planned(_question(a, b, batch, epilogue))
     if plan.form == "copy":
         a = _in_layout(a, plan.layout[0] == "T") if plan.copy_a else a
         b = _in_layout(b, plan.layout[1] == "T") if plan.copy_b else b
-        now = _question(a, b, batch)
-        plan = planned(question._replace(batch=now.batch, m=now.m, a=now.a, b=now.b))
+        plan = planned(_question(a, b, batch, epilogue))
     if sums is not None and plan.layout != "TN":
         column_sums(transposed(a), sums, accumulate=accumulate)
         sums = None
@@ -118,23 +113,24 @@ def _in_layout(x: CudaArray, is_transposed: bool) -> CudaArray:
     return transposed(copied(transposed(x))) if is_transposed else copied(x)
 
 
-def _question(a: CudaArray, b: CudaArray, batch: tuple[int, ...]) -> Question:
+def _question(a: CudaArray, b: CudaArray, batch: tuple[int, ...], epilogue: tuple[Any, ...]) -> Question:
     m, k = a.shape[-2:]
     n = b.shape[-1]
     if max(m, n, k) > MOST:
-        fail(ShapeError, "matmul", "needs axes with less than 2^31 elements", {"x1": a, "x2": b}, "multiply in parts")
-    a_strides, b_strides = a.strides, b.strides
+        fail(ShapeError, "matmul", f"needs axes of at most {MOST} elements", {"x1": a, "x2": b}, "multiply in parts")
+    a_batch: tuple[int, ...] = ()
+    b_batch: tuple[int, ...] = ()
+    a_row, b_row = a.strides[-2], b.strides[-2]
     if batch:
-        a_batch = layout.broadcast_strides(a.shape[:-2], a_strides[:-2], batch)
-        b_batch = layout.broadcast_strides(b.shape[:-2], b_strides[:-2], batch)
+        a_batch = layout.broadcast_strides(a.shape[:-2], a.strides[:-2], batch)
+        b_batch = layout.broadcast_strides(b.shape[:-2], b.strides[:-2], batch)
         if not any(b_batch):  # one matrix on the right: all rows on the left may be those of one matrix, too
-            (rows, *more), ((step, *_),) = layout.merged((*batch, m), (*a_batch, a_strides[-2]))
+            (rows, *more), ((step, *_),) = layout.merged((*batch, m), (*a_batch, a_row))
             if not more and rows <= MOST:
-                return Question(a.dtype, (), rows, n, k, ((), step, a_strides[-1]), ((), b_strides[-2], b_strides[-1]))
-    else:
-        a_batch = b_batch = ()
-    a_steps, b_steps = (a_batch, a_strides[-2], a_strides[-1]), (b_batch, b_strides[-2], b_strides[-1])
-    return Question(a.dtype, batch, m, n, k, a_steps, b_steps)
+                batch, a_batch, b_batch, m, a_row = (), (), (), rows, step
+        assert not batch or (epilogue[1] is None and not epilogue[3]), "the epilogue knows no batch"
+    steps = ((a_batch, a_row, a.strides[-1]), (b_batch, b_row, b.strides[-1]))
+    return Question(a.dtype, batch, m, n, k, *steps, *epilogue)
 
 
 def _run(
@@ -226,6 +222,6 @@ def _dotting(
     """The last of the merged axes of the result counts as rows, and those before it as a batch."""
     sizes, (a, x) = layout.merged(shape, first[:-1], second[:-1])
     if max(k, sizes[-1]) > MOST:
-        fail(ShapeError, "vecdot", f"needs axes with less than 2^31 elements, but got {max(k, sizes[-1])}")
+        fail(ShapeError, "vecdot", f"needs axes of at most {MOST} elements, but got {max(k, sizes[-1])}")
     rows = ((a[:-1], a[-1], first[-1]), (x[:-1], x[-1], second[-1]))
     return vectors(dtype, sizes[:-1], sizes[-1], k, *rows, conjugated=conjugated)

@@ -15,7 +15,7 @@ from tinygrad_lite.backends.cuda import compiler, gemm_table, launching, layout
 from tinygrad_lite.backends.cuda.types import ALL, C_NAMES
 
 ACTIVATIONS = (None, "relu", "tanh", "sigmoid")  #: by their numbers in kernels/gemm.cuh
-MOST = 2**31 - 1  #: what the kernels' 32-bit numbers hold
+MOST = 2**31 - 256  #: elements of an axis: with a tile beyond its end, what the kernels' 32-bit numbers hold
 _MOST_MATRICES = 65535  # of one launch: blocks along z
 
 # --- the kernels ------------------------------------------------------------------------------------------
@@ -173,7 +173,9 @@ def planned(q: Question) -> Plan:
 
 def _tiles(q: Question) -> Plan:
     """The float32 kernels: the first layout of those whose kernels have the epilogue that takes the least copying."""
-    choices = ("TN", "NN", "NT") if q.sums else ("NN", "NT", "TN")  # what could be several is the first
+    choices: tuple[str, ...] = (
+        ("TN", "NN", "NT") if q.sums else ("NN", "NT", "TN")
+    )  # what could be several is the first
     if q.activation or q.slope:
         choices = ("NT",) if q.activation else ("NN",)
     (a_batch, a_row, a_k), (b_batch, b_k, b_column) = q.a, q.b

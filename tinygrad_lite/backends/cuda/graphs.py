@@ -95,7 +95,7 @@ class Graph:
             memory.main_pool.unpin(self._pinned)
 
     def __del__(self) -> None:
-        if not driver.is_closed():
+        if self._executable is not None:
             self.close()
 
 

@@ -41,6 +41,12 @@ _TAKE, _TAKE_ALONG = faults.operation("take"), faults.operation("take_along_axis
 
 def getitem(x: CudaArray, index: Any) -> CudaArray:
     """``x[index]``: a view for slices, ints, None and ..., else a copy."""
+    if type(index) is tuple and len(index) == 1:
+        index = index[0]
+    if type(index) is CudaArray and index.dtype.kind in "iu" and x.shape and x.shape[0]:
+        rest = (0,) * index.ndim + x.strides[1:]
+        along = x.strides[0], x.shape[0], 0
+        return _gather(x, index.shape + x.shape[1:], index, index.strides + (0,) * (x.ndim - 1), rest, along, _GETITEM)
     named = resolve(x, index)
     view = named.view
     if not named.arrays:
@@ -123,7 +129,7 @@ def _gather(
     if indices.dtype.kind not in "iu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     item = x.dtype.itemsize
-    unit = along if type(along) is int else along[0]
+    unit = along if isinstance(along, int) else along[0]
     lanes = 16 // item if x.address % 16 == 0 and unit * item % 16 == 0 else 1
     packs, launches = _reading(shape, steps, rest, lanes)
     kernel = _GATHERS[item][packs]
@@ -199,9 +205,8 @@ def _fitted(values: CudaArray, shape: tuple[int, ...]) -> CudaArray:
         lead = len(shape) - values.ndim
         if all(n in (1, m) for n, m in zip(values.shape, shape[lead:], strict=True)):
             return values
-    raise ValueError(
-        f"shape mismatch: value array of shape {values.shape} could not be broadcast to indexing result of shape {shape}"
-    )
+    need = f"could not be broadcast to indexing result of shape {shape}"
+    raise ValueError(f"shape mismatch: value array of shape {values.shape} {need}")
 
 
 def write(named: Named, values: CudaArray, operation: int) -> None:
@@ -211,7 +216,7 @@ def write(named: Named, values: CudaArray, operation: int) -> None:
         return
     places, beyond = numbers(named, operation)
     last = 0
-    if not named.unique:
+    if not named.unique and values.size > 1:  # of one value all writes are the same
         winners = last_writes(places, beyond)
         last = winners.address
     item = view.dtype.itemsize

@@ -58,7 +58,7 @@ class Pool:
 
     def __init__(self, pooling: bool = POOLING) -> None:
         self.active = self.peak = self.held = self.allocations = 0
-        self._pooling = pooling
+        self._pooling, self._closed = pooling, False
         self._free: dict[int, list[int]] = {}
         self._owned: dict[int, tuple[Any, int]] = {}  # address -> the driver's allocation, and its bytes
         self._pins: Counter[int] = Counter()  # address -> how many graphs use it
@@ -85,7 +85,7 @@ class Pool:
 
     def take_back(self, block: Block) -> None:
         """The block is not used any more."""
-        if driver.is_closed():
+        if self._closed:
             return
         self.active -= block.size
         if block.address in self._pins:
@@ -111,6 +111,7 @@ class Pool:
 
     def close(self) -> None:
         """Give everything back, also what is in use."""
+        self._closed = True
         self._free.clear()
         for allocation, _ in self._owned.values():
             allocation.free()

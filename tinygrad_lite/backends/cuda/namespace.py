@@ -19,6 +19,7 @@ from tinygrad_lite.backends.cuda.products import *
 from tinygrad_lite.backends.cuda.random import *
 from tinygrad_lite.backends.cuda.reductions import *
 from tinygrad_lite.backends.cuda.scans import *
+from tinygrad_lite.backends.cuda.scatter import *
 from tinygrad_lite.backends.cuda.sorting import *
 from tinygrad_lite.backends.cuda.special import *
 from tinygrad_lite.backends.devices import to_device as to_device

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.backends.cuda.array import CudaArray, copy_into, fill
+from tinygrad_lite.backends.cuda.array import CudaArray
 
 _ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "pow"}
 _COMPARISONS = {
@@ -67,11 +67,7 @@ def _adding(functions: Any) -> Any:
 
 def _setitem(functions: Any) -> Any:
     def write(self: CudaArray, index: Any, value: Any) -> None:
-        """Write an array, broadcast and cast, or a number, to the elements that slices, ints, None and ... name."""
-        target = self if index is Ellipsis else functions.view_of(self, index)
-        if type(value) is CudaArray:
-            copy_into(target, functions.astype(value, target.dtype))
-        else:
-            fill(target, value)
+        """Write an array, broadcast and cast, or a number, to the elements that an index names."""
+        functions.assign(self, index, value)
 
     return write

@@ -29,11 +29,9 @@ class Linear:
     Attributes:
         x, weight, out: as computed.
         activation: what came after the sum, or None.
-        passed: a gradient that was multiplied by the slope of the activation already, or None: the layer behind this one
-            does so while it writes its result, if it is the only one that sends a gradient.
+        passed: a gradient that was multiplied by the slope of the activation already, or None: the layer behind this
+            one does so while it writes its result.
     """
-
-    __slots__ = ("activation", "out", "passed", "weight", "x")
 
     def __init__(self, x: CudaArray, weight: CudaArray, out: CudaArray, activation: str | None) -> None:
         self.x, self.weight, self.out, self.activation = x, weight, out, activation

@@ -1,7 +1,7 @@
 """What an index names, worked out on the GPU: index arrays and masks as numbers of places.
 
-An index is taken apart into a view, which slices, ints, None and ... make, and the integer arrays that name places along
-some of its axes. A mask is an array of the places where it is true, on one axis that stands for all of its own.
+An index is taken apart into a view, which slices, ints, None and ... make, and the integer arrays that name places
+along some of its axes. A mask is an array of the places where it is true, on one axis that stands for all of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import math
 import struct
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, from_host
 
 MOST_ARRAYS = 4  #: that one launch puts together
 _TILE = 4096  # elements of a mask per block
-_TYPES = {np.dtype(name): k for k, name in enumerate("int64 int32 int16 int8 uint64 uint32 uint16 uint8".split())}
+# In the order of IndexType in kernels/index.cuh.
+_TYPES = {np.dtype(f"{sign}int{8 * size}"): k for k, (sign, size) in enumerate(product(("", "u"), (8, 4, 2, 1)))}
 _PLACES, _NUMBERS = len(_TYPES), len(_TYPES) + 1
 _INDEX = struct.Struct("Pqqii")
 _NO_INDEX = bytes(_INDEX.size)
@@ -42,10 +44,11 @@ class Named:
 
     Attributes:
         view: x as slices, ints, None and ... leave it.
-        arrays: ``(axis of the view, integers, axis of x for errors)``, in the order of the axes; empty if the view is all.
+        arrays: ``(axis of the view, integers, axis of x for errors)``, in the order of the axes.
         shape: to which the arrays broadcast.
         first: where the axes of ``shape`` stand among those of the view that no array names.
         unique: whether no element can be named twice.
+        rest: the axes of the view that no array names.
     """
 
     view: CudaArray
@@ -54,11 +57,9 @@ class Named:
     first: int
     unique: bool
 
-    @property
-    def rest(self) -> list[int]:
-        """The axes of the view that no array names."""
-        named = {axis for axis, *_ in self.arrays}
-        return [a for a in range(self.view.ndim) if a not in named]
+    def __post_init__(self) -> None:
+        named = [axis for axis, *_ in self.arrays]
+        self.rest = [a for a in range(len(self.view.shape)) if a not in named]
 
     @property
     def result(self) -> tuple[int, ...]:
@@ -85,22 +86,15 @@ def resolve(x: CudaArray, index: Any, count: int = -1) -> Named:
     Raises:
         IndexError: an index that does not fit ``x``.
     """
-    parts = [_normal(part) for part in (index if type(index) is tuple else (index,))]
-    axes = sum([_axes_of(part) for part in parts])
-    if axes > x.ndim:
-        raise IndexError(f"too many indices for array: array is {x.ndim}-dimensional, but {axes} were indexed")
-    dots = sum([part is Ellipsis for part in parts])
-    if not dots:
-        parts.append(Ellipsis)
-    elif dots > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    if not x.contiguous and any(type(part) is CudaArray and part.dtype == _BOOL and part.ndim > 1 for part in parts):
-        x = x.copy()  # so that the axes of the mask are like one
+    parts, axes, wide = _parts(index, x.ndim)
+    if wide and not x.contiguous:
+        x = x.copy()  # so that the axes of a mask are like one
     shape: list[int] = []
     strides: list[int] = []
     arrays: list[tuple[int, CudaArray, int]] = []
     order = ""  # a: named by arrays, or by an int beside them; r: an axis of the rest; e: no axis, but between them
     start = source = 0
+    only_mask = True
     for part in parts:
         if part is None:
             shape.append(1)
@@ -128,30 +122,58 @@ def resolve(x: CudaArray, index: Any, count: int = -1) -> Named:
             source += 1
             order += "a"
         else:
-            own = _axes_of(part)
+            is_mask = part.dtype == _BOOL
+            only_mask = only_mask and is_mask
+            own = part.ndim if is_mask else 1
             sizes, steps = x.shape[source : source + own], x.strides[source : source + own]
-            found = _kept(part, sizes, source, count) if part.dtype == _BOOL else part
+            found = _kept(part, sizes, source, count) if is_mask else part
             if found.size and 0 in sizes:
                 raise IndexError(f"there is nothing to index along axis {source}, which has size 0")
             arrays.append((len(shape), found, source))
             shape.append(math.prod(sizes))
-            strides.append(steps[-1] if steps else 0)
+            # Strides along axes of size one say nothing.
+            strides.append(next((s for n, s in zip(sizes[::-1], steps[::-1], strict=True) if n != 1), 0))
             source += own
             order += "a"
     view = x.view_as(tuple(shape), tuple(strides), 0 if 0 in shape else start)
     if not arrays:
         return Named(view, arrays, (), 0, True)
-    unique = len(arrays) == 1 and _is_mask(parts) or all(found.size == 1 for _, found, _ in arrays)
+    unique = (len(arrays) == 1 and only_mask) or all(found.size == 1 for _, found, _ in arrays)
     separated = order.strip("re").strip("a")
     first = 0 if separated else order[: order.index("a")].count("r")
     return Named(view, arrays, _together(tuple([found.shape for _, found, _ in arrays])), first, unique)
 
 
+def _parts(index: Any, ndim: int) -> tuple[list[Any], int, bool]:
+    """The parts of an index, one of them Ellipsis; how many axes they take up; and whether a mask takes several."""
+    parts: list[Any] = []
+    axes, dots, masks = 0, False, False
+    for part in index if type(index) is tuple else (index,):
+        kind = type(part)
+        if part is Ellipsis:
+            if dots:
+                raise IndexError("an index can only have a single ellipsis ('...')")
+            dots = True
+        elif kind is slice or kind is int:
+            axes += 1
+        elif part is not None:
+            part = _normal(part)
+            if type(part) is CudaArray and part.dtype == _BOOL:
+                masks = masks or part.ndim > 1
+                axes += part.ndim
+            else:
+                axes += 1
+        parts.append(part)
+    if axes > ndim:
+        raise IndexError(f"too many indices for array: array is {ndim}-dimensional, but {axes} were indexed")
+    if not dots:
+        parts.append(Ellipsis)
+    return parts, axes, masks
+
+
 def _normal(part: Any) -> Any:
-    """A part of an index as a slice, int, None, Ellipsis or array of integers or bools."""
+    """A part of an index that is none of Python's own, as an int or an array of integers or bools."""
     kind = type(part)
-    if kind is slice or kind is int or part is None or part is Ellipsis:
-        return part
     if kind is not CudaArray:
         if hasattr(part, "__index__") and kind is not bool and not getattr(part, "ndim", 0):
             return part.__index__()
@@ -163,17 +185,6 @@ def _normal(part: Any) -> Any:
     if part.dtype.kind not in "biu":
         raise IndexError("arrays used as indices must be of integer (or boolean) type")
     return part
-
-
-def _axes_of(part: Any) -> int:
-    """How many axes of the array a part of an index takes up."""
-    if part is None or part is Ellipsis:
-        return 0
-    return part.ndim if type(part) is CudaArray and part.dtype == _BOOL else 1
-
-
-def _is_mask(parts: Any) -> bool:
-    return any(type(part) is CudaArray and part.dtype == _BOOL for part in parts)
 
 
 @functools.lru_cache(1024)
@@ -232,7 +243,7 @@ def packed_index(indices: CudaArray, first: int, along: tuple[int, int, int] | i
         along: stride, size and number of the axis that they count; for offsets any int.
     """
     address = indices.address + first * indices.dtype.itemsize
-    if type(along) is int:
+    if isinstance(along, int):
         return _INDEX.pack(address, 1, 0, _PLACES, 0)
     stride, size, axis = along
     return _INDEX.pack(address, stride, size, _TYPES[indices.dtype], axis)
@@ -319,12 +330,8 @@ def last_writes(places: CudaArray, beyond: int) -> CudaArray:
 
 
 def places_of_lengths(lengths: CudaArray) -> CudaArray:
-    """0, 0, 0, 1, 1, ...: number k as often as ``lengths[k]`` says, int64. The GPU is waited for.
-
-    >>> places_of_lengths(asarray(np.array([3, 0, 2]))).tolist()  # doctest: +SKIP
-    [0, 0, 0, 2, 2]
-    """
-    counts = lengths.get().astype(np.int64, casting="same_kind")
+    """Number k as often as ``lengths[k]`` says, int64: 0 0 0 2 2 for lengths 3 0 2. The GPU is waited for."""
+    counts = lengths.get().astype(np.int64)
     if counts.size and counts.min() < 0:
         raise ValueError("repeats may not contain negative values.")
     ends = np.cumsum(counts)

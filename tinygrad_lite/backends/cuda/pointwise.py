@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cpu.random import keep_threshold
@@ -86,7 +86,7 @@ for _dtype in FLOATS:
         launching.Kernel(_module, "dropout_backward", f"PPPQ{_letter}?"),
     )
 
-Kept = tuple[CudaArray, float]  #: the mask, and the number by which what is kept is multiplied
+Kept: TypeAlias = tuple[CudaArray, float]  #: the mask, and the number by which what is kept is multiplied
 
 
 def dropout(

@@ -1,4 +1,4 @@
-"""Stable sorting of unsigned integers on the GPU, with where each stood: for adding at repeated places, and long rows."""
+"""Stable sorting of unsigned integers on the GPU, with where each stood: for repeated places, and long rows."""
 
 from __future__ import annotations
 

@@ -36,6 +36,11 @@ TOTALS: dict[Any, Any] = {dtype: dtype for dtype in types.ALL}
 TOTALS.update(dict.fromkeys((dtypes.bool_, *types.SIGNED), dtypes.int64))
 TOTALS.update(dict.fromkeys(types.UNSIGNED, dtypes.uint64))
 
+#: file -> dtypes whose elements are reduced bit for bit as those of another, and need no module of their own.
+_SHARED: dict[str, dict[Any, Any]] = {
+    "totals.cu": {dtypes.bool_: dtypes.uint8, dtypes.uint64: dtypes.int64},
+    "extrema.cu": {dtypes.bool_: dtypes.uint8},
+}
 _ANY, _ALL = 1, 2  # kinds of count in kernels/totals.cu
 
 
@@ -46,11 +51,13 @@ class _Reduction:
 
     def __init__(self, file: str, name: str, kinds: tuple[Any, ...], state: int, *, ordered: bool = False) -> None:
         self._kernels = {}
-        for dtype, module in loops.modules(file, kinds).items():
+        shared = {dtype: other for dtype, other in _SHARED[file].items() if dtype in kinds}
+        for dtype, module in loops.modules(file, tuple(d for d in kinds if d not in shared)).items():
             rows = Kernel(module, f"{name}_rows", f"PPPPdq{ROWS_BYTES}s")
             strided = Kernel(module, f"{name}_strided", f"PPPPdq{COLUMNS_BYTES}s")
             columns = strided if ordered else Kernel(module, f"{name}_columns", f"PPPPdq{COLUMNS_BYTES}s")
             self._kernels[dtype] = (rows, columns, strided)
+        self._kernels.update({dtype: self._kernels[other] for dtype, other in shared.items()})
         self._ordered, self._vectors = ordered, not ordered
         self._state = state  # bytes of what a block leaves for the last one, at most
 

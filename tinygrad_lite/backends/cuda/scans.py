@@ -28,6 +28,7 @@ _THREADS = 256  # of a block at most, as in kernels/scan.cuh
 _ROWS, _COLUMNS = range(2)  # kernels
 _WHOLE, _SUMS, _REST = range(3)  # phases
 _BLOCKS = 1024  # that a launch wants: fewer lines are cut into segments
+_SHORT, _MANY = 16, 512  # lengths, and numbers of lines, for which a thread to a line is better than a block
 _LANES = 65536  # threads that a launch of columns wants
 
 _Numbers = tuple[int, ...]
@@ -57,8 +58,10 @@ def _plan(shape: _Numbers, x: _Numbers, a: _Numbers, axis: int, reverse: bool, i
     launches = []
     for piece, piece_strides, begin in layout.pieces(lines, *strides):
         count = math.prod(piece)
-        # Neighbouring threads should read neighbours: of the same line, or of lines side by side.
-        columns = length <= 16 if abs(steps[0]) == 1 else piece[-1] >= 16 or length <= 16
+        # Neighbouring threads should read neighbours, of the same line or of lines side by side, of which a launch of
+        # columns needs many.
+        beside = piece[-1] >= 8 and abs(piece_strides[0][-1]) < abs(steps[0])
+        columns = length <= _SHORT or (beside and count >= _MANY)
         kernel, block, segment, slots = (_columns if columns else _rows)(count, length, items)
         segments = -(-length // segment)
         grid = (-(-count // block) if columns else count, segments)

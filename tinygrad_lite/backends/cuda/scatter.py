@@ -26,8 +26,9 @@ from tinygrad_lite.backends.cuda.types import ALL, C_NAMES
 
 __all__ = ["add_along_axis", "add_at", "scatter_extremum"]
 
-#: Comparisons of elements with indices, up to which looking through all of them is one short launch; sorting takes five.
+#: Comparisons of elements with indices, up to which looking through all of them is short; sorting takes five launches.
 WORK = 1 << 26
+LONGEST = 512  #: indices that one thread looks through
 #: Indices, up to which that is so however large the result is.
 FEW = 8
 #: Threads that keep a large GPU busy: with fewer, chunks are cut smaller.
@@ -65,7 +66,7 @@ def add_at(x: CudaArray, index: Any, shape: Any) -> CudaArray:
         else:
             copy_into(named.view, x)
         return result
-    if count <= FEW or named.view.size * count <= WORK:
+    if _is_short(count, named.view.size):
         _look_through(result, named, x, count)
     else:
         _add_by_sorting(result, named, x, count)
@@ -91,7 +92,7 @@ def add_along_axis(x: CudaArray, indices: CudaArray, shape: Any, axis: int) -> C
     view = result.view_as(lines, result.strides)
     if not indices.size:
         _zero(result)
-    elif count <= FEW or view.size * count <= WORK:
+    elif _is_short(count, view.size):
         own = tuple(int(k == axis) for k in range(len(lines)))
         strides = [(*s[:axis], 0, *s[axis + 1 :]) for s in (x.strides, indices.strides)]
         index = packed_index(indices, 0, (1, size, axis))
@@ -108,6 +109,11 @@ def _zero(x: CudaArray) -> None:
 
 
 # --- few indices --------------------------------------------------------------------------------------------
+
+
+def _is_short(count: int, size: int) -> bool:
+    """Whether ``size`` elements look through ``count`` indices faster than these are sorted."""
+    return count <= FEW or (count <= LONGEST and size * count <= WORK)
 
 
 def _look_through(result: CudaArray, named: Named, x: CudaArray, count: int) -> None:
@@ -224,7 +230,7 @@ def add_rows(result: CudaArray, rows: CudaArray, places: CudaArray, beyond: int,
     kernel(grid, block, rows.address, result.address, *parts, *layout.divisor(columns))
     if chunks > 1:
         narrow = width < NARROW
-        grid, block = ((launching.blocks(chunks * width, 8),), (256, 1, 1)) if narrow else _threads(chunks * width)
+        grid, block = ((launching.blocks(chunks * width, 8), 1, 1), (256, 1, 1)) if narrow else _threads(chunks * width)
         kernel = kernels["add_ends_of_narrow" if narrow else "add_ends"]
         kernel(grid, block, result.address, *parts, *layout.divisor(width))
 

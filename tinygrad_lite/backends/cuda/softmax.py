@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple, TypeAlias
 
 from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cuda import compiler, faults, launching, memory
@@ -18,9 +16,12 @@ _Size = tuple[int, int, int]
 
 _BLOCK = 128  # threads, of rows that need fewer
 _LARGEST = 1024
+_CROWD = 2**18  #: threads, of which a large GPU has about as many at once
 _COLUMN = 256  # threads of softmax_columns
 
-_ROWS: dict[Any, tuple[tuple[Any, Any], tuple[Any, Any]]] = {}  # dtype -> by element and by vector, forward and backward
+_ROWS: dict[
+    Any, tuple[tuple[Any, Any], tuple[Any, Any]]
+] = {}  # dtype -> by element and by vector, forward and backward
 _COLUMNS: dict[Any, tuple[Any, Any]] = {}
 _LOSSES: dict[Any, tuple[tuple[Any, Any], tuple[Any, Any]]] = {}
 for _dtype in FLOATS:
@@ -62,32 +63,34 @@ _HELD = {
 
 # --- softmax ----------------------------------------------------------------------------------------------
 
+Result: TypeAlias = tuple[CudaArray, int]  #: what was returned, and the axis
 
-def softmax(needs: tuple[bool, ...], x: CudaArray, axis: int) -> tuple[CudaArray, CudaArray]:
+
+def softmax(needs: tuple[bool, ...], x: CudaArray, axis: int) -> tuple[CudaArray, Result]:
     """exp(x - max) / sum; the result is all that backward needs."""
     return _forward(x, axis, False)
 
 
-def log_softmax(needs: tuple[bool, ...], x: CudaArray, axis: int) -> tuple[CudaArray, CudaArray]:
+def log_softmax(needs: tuple[bool, ...], x: CudaArray, axis: int) -> tuple[CudaArray, Result]:
     """x - max - log(sum); the result is all that backward needs."""
     return _forward(x, axis, True)
 
 
 def softmax_backward(
-    saved: tuple[CudaArray, int], g: CudaArray, needs: tuple[bool, ...], sinks: list[Any]
+    saved: Result, g: CudaArray, needs: tuple[bool, ...], sinks: list[Any]
 ) -> tuple[CudaArray | None, ...]:
     """y (g - sum(g y))"""
     return (_backward(saved, g, sinks[0], False),)
 
 
 def log_softmax_backward(
-    saved: tuple[CudaArray, int], g: CudaArray, needs: tuple[bool, ...], sinks: list[Any]
+    saved: Result, g: CudaArray, needs: tuple[bool, ...], sinks: list[Any]
 ) -> tuple[CudaArray | None, ...]:
     """g - exp(y) sum(g)"""
     return (_backward(saved, g, sinks[0], True),)
 
 
-def _forward(x: CudaArray, axis: int, logarithm: bool) -> Any:
+def _forward(x: CudaArray, axis: int, logarithm: bool) -> tuple[CudaArray, Result]:
     x = contiguous(x)
     out = empty(x.shape, x.dtype)
     if x.size:
@@ -96,7 +99,7 @@ def _forward(x: CudaArray, axis: int, logarithm: bool) -> Any:
     return out, (out, axis)
 
 
-def _backward(saved: tuple[CudaArray, int], g: CudaArray, sink: Any, logarithm: bool) -> CudaArray:
+def _backward(saved: Result, g: CudaArray, sink: Any, logarithm: bool) -> CudaArray:
     y, axis = saved
     g = contiguous(g)
     result = landing(sink, y.shape, y.dtype)
@@ -118,7 +121,7 @@ def _softmax_plan(
     length = n // lanes if by_vector else n
     held = _HELD[dtype][backward][by_vector]
     if inner == 1 and length <= _LARGEST * held and outer < 2**32 and n < 2**31:
-        width = row_width(length, held)
+        width = row_width(length, held, outer, 8 if by_vector else 32)
         grid, block = row_threads(outer, width)
         return _ROWS[dtype][backward][by_vector], grid, block, (outer, n, width)
     across = min(_power_of_two(inner), 32)
@@ -132,15 +135,17 @@ def _power_of_two(n: int) -> int:
     return 1 << (n - 1).bit_length()
 
 
-def row_width(length: int, held: int) -> int:
-    """Threads for a row of ``length`` packs: a power of two.
+def row_width(length: int, held: int, count: int, least: int) -> int:
+    """Threads for each of ``count`` rows of ``length`` packs: a power of two.
 
-    A few packs per thread keep enough loads under way; up to a warp no barrier is needed.
+    Where there are threads enough, each has four packs under way, and ``least`` neighbours read a line of 128 bytes. Where
+    there are not, every pack has a thread of its own. Up to a warp no barrier is needed.
     """
-    if length <= 32:
-        return _power_of_two(length)
-    width = max(32, _power_of_two(-(-length // min(held, 4))))
-    return min(width, _LARGEST)
+    shared = _power_of_two(-(-length // min(held, 4)))
+    if length > 32:
+        return min(max(shared, 32), _LARGEST)
+    crowded = count * length >= _CROWD
+    return min(max(shared, least), _power_of_two(length)) if crowded else _power_of_two(length)
 
 
 def row_threads(count: int, width: int) -> tuple[_Size, _Size]:
@@ -235,12 +240,11 @@ def _loss_plan(dtype: Any, count: int, n: int, aligned: bool) -> tuple[bool, _Si
     lanes = 16 // dtype.itemsize
     by_vector = aligned and n % lanes == 0
     length = n // lanes if by_vector else n
-    width = min(row_width(length, 4), 256)
+    width = min(row_width(length, 4, count, 8 if by_vector else 32), 256)
     return by_vector, *row_threads(count, width), width
 
 
 def _targets(target: CudaArray, ignored: int | None) -> tuple[int, ...]:
     """A ``Targets`` of kernels/cross_entropy.cu."""
     kind = _LOG2[target.dtype.itemsize] + (4 if target.dtype.kind == "u" else 0)
-    outside = np.iinfo(np.int64).min if ignored is None else ignored
-    return target.address, target.strides[0], outside, kind, ignored is not None
+    return target.address, target.strides[0], ignored or 0, kind, ignored is not None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import dtypes
-from tinygrad_lite.backends.cuda import compiler, driver, launching, layout
+from tinygrad_lite.backends.cuda import compiler, driver, launching, layout, radix
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, empty, from_host, zeros
 from tinygrad_lite.backends.cuda.elementwise import astype, floor_divide, not_equal, remainder
 from tinygrad_lite.backends.cuda.fallback import on_cpu
@@ -24,6 +24,9 @@ __all__ = [
 
 _EACH = 8  # entries of a thread (EACH in kernels/sort.cu)
 _TILE = 256 * _EACH  # entries of a block where rows are longer
+#: The length from which rows are sorted by digits: 4 passes of 20 bytes per element for keys of 32 bits, 8 of 32 for
+#: 64 bits, where merging would take 7 and more passes of 16 or 32.
+_RADIX_FROM = 1 << 18
 _LONGEST = {1: 4096, 2: 4096, 4: 4096, 8: 2048}  #: item size -> the longest row that a block sorts
 _ENTRY = {1: 8, 2: 8, 4: 8, 8: 16}  #: item size -> the bytes of (key, place)
 _KINDS = {"b": 0, "u": 0, "i": 1, "f": 2}
@@ -35,6 +38,8 @@ for _item in (1, 2, 4, 8):
         launching.Kernel(_module, "sort_rows", "PPPIIIIi?"),
         launching.Kernel(_module, "sort_tiles", "PPIi?"),
         launching.Kernel(_module, "merge_tiles", "PPPPPIII"),
+        launching.Kernel(_module, "make_keys", "PPIi?"),
+        launching.Kernel(_module, "take_places", "PPPPI"),
     )
     _module = compiler.module("search.cu", ITEM=_item)
     _SEARCH[_item] = (
@@ -123,14 +128,14 @@ def _sort_rows(
         numbers = (rows, n, kept, width, kind, descending)
         _SORT[item][0](grid, (threads, 1, 1), source.address, value, place, *numbers, shared=shared)
         return
-    for first in range(0, rows, 65535):  # what a grid has along y
-        some = min(rows - first, 65535)
-        _sort_long_rows(
-            source.address + first * n * item,
-            value + first * kept * item if value else 0,
-            place + first * kept * 8 if place else 0,
-            (some, n, kept, item, kind, descending),
-        )
+    some = 1 if n >= _RADIX_FROM else 65535  # rows at once: what a grid has along y
+    for first in range(0, rows, some):
+        done = first * kept
+        ends = source.address + first * n * item, value and value + done * item, place and place + done * 8
+        if n >= _RADIX_FROM:
+            _sort_by_digits(*ends, (n, kept, item, kind, descending))
+        else:
+            _sort_long_rows(*ends, (min(rows - first, some), n, kept, item, kind, descending))
 
 
 def _shared(entries: int, size: int) -> int:
@@ -141,7 +146,7 @@ def _shared(entries: int, size: int) -> int:
 def _sort_long_rows(source: int, value: int, place: int, numbers: tuple[int, int, int, int, int, bool]) -> None:
     """Sort rows of several tiles: tile by tile, then merging pairs of runs until one is left."""
     rows, n, kept, item, kind, descending = numbers
-    _, sort_tiles, merge_tiles = _SORT[item]
+    sort_tiles, merge_tiles = _SORT[item][1:3]
     grid, block = (launching.blocks(n, _TILE), rows, 1), (256, 1, 1)
     entries = empty(rows * n * _ENTRY[item], dtypes.uint8)
     other = empty(entries.shape, dtypes.uint8) if n > 2 * _TILE else None
@@ -153,6 +158,16 @@ def _sort_long_rows(source: int, value: int, place: int, numbers: tuple[int, int
         entries, other = other, entries
         run *= 2
     merge_tiles(grid, block, entries.address, 0, source, value, place, n, kept, run)
+
+
+def _sort_by_digits(source: int, value: int, place: int, numbers: tuple[int, int, int, int, bool]) -> None:
+    """Sort one row by the digits of its keys."""
+    n, kept, item, kind, descending = numbers
+    make_keys, take_places = _SORT[item][3:]
+    keys = empty((n,), dtypes.uint64 if item == 8 else dtypes.uint32)
+    make_keys((launching.blocks(n, 256), 1, 1), (256, 1, 1), source, keys.address, n, kind, descending)
+    order = radix.argsort_keys(keys, 8 * item)
+    take_places((launching.blocks(kept, 256), 1, 1), (256, 1, 1), source, order.address, value, place, kept)
 
 
 # --- search -----------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ __all__ = [
 _MODULES = loops.modules("special.cu", types.FLOATS)
 
 relu = elementwise.unary("relu", elementwise.ARITHMETIC, "f")
-sigmoid = elementwise.unary("sigmoid", elementwise.EXPONENTIALS, "f")
+sigmoid = elementwise.unary("sigmoid", elementwise.TRANSCENDENTAL, "f")
 erf = elementwise.unary("erf", _MODULES, "f")
 erfc = elementwise.unary("erfc", _MODULES, "f")
 erfcx = elementwise.unary("erfcx", _MODULES, "f")
