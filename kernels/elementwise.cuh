@@ -36,80 +36,107 @@ typedef Compute<T>::type C;
 template <class X, class R>
 constexpr int LANES = 16 / (sizeof(X) > sizeof(R) ? sizeof(X) : sizeof(R));
 
-template <class X, int V>
-DEVICE Vector<X, V> load(const X* x, X number, int64_t offset, int64_t step, int valid) {
-    if (V > 1 && x && step && valid == V) return *reinterpret_cast<const Vector<X, V>*>(x + offset);
-    Vector<X, V> pack;
-    const X first = x ? x[offset] : number;
-#pragma unroll
-    for (int k = 0; k < V; k++) pack.item[k] = k && x && step && k < valid ? x[offset + k] : first;
-    return pack;
-}
+// Element k of the neighbours that an operand has for a thread; without a pointer the number stands for all of them.
+template <class X>
+struct Neighbours {
+    const X* at;
+    X number;
+    bool one;  // for all: the stride is 0
 
-template <class X, int V>
-DEVICE void store(X* x, const Vector<X, V>& pack, int64_t offset, int valid) {
-    if (valid == V) {
-        *reinterpret_cast<Vector<X, V>*>(x + offset) = pack;
-    } else {
+    __device__ __forceinline__ Neighbours(const X* x, X number, int64_t offset, int64_t step)
+        : at(x ? x + offset : nullptr), number(number), one(step == 0) {}
+
+    __device__ __forceinline__ X operator[](int k) const { return at ? at[one ? 0 : k] : number; }
+
+    // V of them at once
+    template <int V>
+    __device__ __forceinline__ Vector<X, V> pack() const {
+        if (V > 1 && at && !one) return *reinterpret_cast<const Vector<X, V>*>(at);
+        const X first = (*this)[0];
+        Vector<X, V> same;
 #pragma unroll
-        for (int k = 0; k < V; k++)
-            if (k < valid) x[offset + k] = pack.item[k];
+        for (int k = 0; k < V; k++) same.item[k] = first;
+        return same;
     }
-}
+};
 
-// Which elements a thread has: where they begin in each operand and the result, and how many of its V there are.
+// Which elements a thread has: where they begin in each operand and the result, how far apart neighbours lie, and how many
+// there are.
 template <int N, int V>
 struct Place {
-    int64_t offset[N];
-    int valid;
+    int64_t offset[N], step[N];
+    int count;
 
     __device__ __forceinline__ bool find(const Layout<N>& layout, uint32_t tail) {
         const uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
         if (index >= layout.count) return false;
-        valid = V > 1 && index + 1 == layout.count ? tail : V;
+        count = V > 1 && index + 1 == layout.count ? tail : V;
         layout.find(index, offset);
+#pragma unroll
+        for (int k = 0; k < N; k++) step[k] = V > 1 ? layout.stride[k][layout.axes - 1] : 0;
         return true;
     }
 };
 
 template <int V, class F, class X, class R>
 DEVICE void unary(F f, const X* x, R* out, uint32_t tail, const Layout<2>& layout) {
-    Place<2, V> at;
-    if (!at.find(layout, tail)) return;
-    const uint32_t inner = layout.axes - 1;
-    const Vector<X, V> a = load<X, V>(x, X(), at.offset[0], layout.stride[0][inner], at.valid);
+    Place<2, V> place;
+    if (!place.find(layout, tail)) return;
+    const Neighbours<X> a(x, X(), place.offset[0], place.step[0]);
+    out += place.offset[1];
+    if (place.count < V) {
+#pragma unroll 1
+        for (int k = 0; k < place.count; k++) out[k] = R(f.of(a[k]));
+        return;
+    }
+    const Vector<X, V> as = a.template pack<V>();
     Vector<R, V> result;
 #pragma unroll
-    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k]));
-    store(out, result, at.offset[1], at.valid);
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(as.item[k]));
+    *reinterpret_cast<Vector<R, V>*>(out) = result;
 }
 
 template <int V, class F, class X, class Y, class R>
 DEVICE void binary(F f, const X* x, const Y* y, R* out, X x_number, Y y_number, uint32_t tail, const Layout<3>& layout) {
-    Place<3, V> at;
-    if (!at.find(layout, tail)) return;
-    const uint32_t inner = layout.axes - 1;
-    const Vector<X, V> a = load<X, V>(x, x_number, at.offset[0], layout.stride[0][inner], at.valid);
-    const Vector<Y, V> b = load<Y, V>(y, y_number, at.offset[1], layout.stride[1][inner], at.valid);
+    Place<3, V> place;
+    if (!place.find(layout, tail)) return;
+    const Neighbours<X> a(x, x_number, place.offset[0], place.step[0]);
+    const Neighbours<Y> b(y, y_number, place.offset[1], place.step[1]);
+    out += place.offset[2];
+    if (place.count < V) {
+#pragma unroll 1
+        for (int k = 0; k < place.count; k++) out[k] = R(f.of(a[k], b[k]));
+        return;
+    }
+    const Vector<X, V> as = a.template pack<V>();
+    const Vector<Y, V> bs = b.template pack<V>();
     Vector<R, V> result;
 #pragma unroll
-    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k], b.item[k]));
-    store(out, result, at.offset[2], at.valid);
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(as.item[k], bs.item[k]));
+    *reinterpret_cast<Vector<R, V>*>(out) = result;
 }
 
 template <int V, class F, class X, class Y, class R>
 DEVICE void ternary(F f, const X* x, const Y* y, const Y* z, R* out, Y y_number, Y z_number, uint32_t tail,
                     const Layout<4>& layout) {
-    Place<4, V> at;
-    if (!at.find(layout, tail)) return;
-    const uint32_t inner = layout.axes - 1;
-    const Vector<X, V> a = load<X, V>(x, X(), at.offset[0], layout.stride[0][inner], at.valid);
-    const Vector<Y, V> b = load<Y, V>(y, y_number, at.offset[1], layout.stride[1][inner], at.valid);
-    const Vector<Y, V> c = load<Y, V>(z, z_number, at.offset[2], layout.stride[2][inner], at.valid);
+    Place<4, V> place;
+    if (!place.find(layout, tail)) return;
+    const Neighbours<X> a(x, X(), place.offset[0], place.step[0]);
+    const Neighbours<Y> b(y, y_number, place.offset[1], place.step[1]);
+    const Neighbours<Y> c(z, z_number, place.offset[2], place.step[2]);
+    out += place.offset[3];
+    if (place.count < V) {
+#pragma unroll 1
+        for (int k = 0; k < place.count; k++) out[k] = R(f.of(a[k], b[k], c[k]));
+        return;
+    }
+    const Vector<X, V> as = a.template pack<V>();
+    const Vector<Y, V> bs = b.template pack<V>();
+    const Vector<Y, V> cs = c.template pack<V>();
     Vector<R, V> result;
 #pragma unroll
-    for (int k = 0; k < V; k++) result.item[k] = R(f.of(a.item[k], b.item[k], c.item[k]));
-    store(out, result, at.offset[3], at.valid);
+    for (int k = 0; k < V; k++) result.item[k] = R(f.of(as.item[k], bs.item[k], cs.item[k]));
+    *reinterpret_cast<Vector<R, V>*>(out) = result;
 }
 
 #define KERNEL extern "C" __global__ void __launch_bounds__(256)

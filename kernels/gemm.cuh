@@ -7,19 +7,17 @@
 // -DTRANSPOSE_B=1 the transpose of B[n][k]. Rows lie lda, ldb and ldc elements apart, any number of them; within a row
 // elements are neighbours. 0 as the distance between matrices repeats one of them.
 //
-// Epilogue, in this order: the bias of the column is added; -DACTIVATION=RELU, TANH or SIGMOID is applied; the slope
-// of -DSLOPE=RELU, TANH or SIGMOID, computed from what that activation once returned, multiplies; the old C is added.
+// Epilogue, in this order: the bias of the column is added; an activation is applied; the slope of an activation, computed
+// from what it once returned, multiplies; the old C is added. Which of them, the kernel is told when it is launched; but tanh
+// and sigmoid as activations are many instructions for each element and take -DSMOOTH=1.
 #pragma once
 
 #include "types.cuh"
 
 enum Activation { NONE, RELU, TANH, SIGMOID };
 
-#ifndef ACTIVATION
-#define ACTIVATION NONE
-#endif
-#ifndef SLOPE
-#define SLOPE NONE
+#ifndef SMOOTH
+#define SMOOTH 0
 #endif
 
 struct Gemm {
@@ -37,6 +35,8 @@ struct Gemm {
     int32_t batch_inner;
     int32_t splits;      // the blocks that share the k of a tile: gridDim.y
     int32_t accumulate;  // whether the old C, and the old sums, are added
+    int32_t activation;  // numbers of enum Activation
+    int32_t slope;
 };
 
 // --- the epilogue --------------------------------------------------------------------------------------
@@ -46,11 +46,11 @@ DEVICE double power_of_e(double x) { return exp(x); }
 DEVICE float hyperbolic_tangent(float x) { return tanhf(x); }
 DEVICE double hyperbolic_tangent(double x) { return tanh(x); }
 
-template <class R>
+template <bool IS_SMOOTH, class R>
 DEVICE R activated(int activation, R z) {
     if (activation == RELU) return z <= R(0) ? R(0) : z;  // NaN stays NaN
-    if (activation == TANH) return hyperbolic_tangent(z);
-    if (activation == SIGMOID) {
+    if (IS_SMOOTH && activation == TANH) return hyperbolic_tangent(z);
+    if (IS_SMOOTH && activation == SIGMOID) {
         const R e = power_of_e(z < R(0) ? z : -z);  // at most 1: no overflow
         return (z < R(0) ? e : R(1)) / (R(1) + e);
     }
@@ -79,34 +79,36 @@ struct Output {
 
     __device__ __forceinline__ float completed(float z, int column, float y, float old) const {
         if (g.bias) z += g.bias[column];
-        z = through_slope(SLOPE, activated(ACTIVATION, z), y);
+        z = through_slope(g.slope, activated<SMOOTH>(g.activation, z), y);
         return g.accumulate ? z + old : z;
     }
 
     __device__ __forceinline__ void store(int row, int column, float4 v) const {
         if (row >= g.m || column >= g.n) return;
         float* target = c + (int64_t)row * g.ldc + column;
-        const float* saved = SLOPE == NONE ? target : g.saved + (int64_t)row * g.ld_saved + column;
+        const float* saved = g.saved + (int64_t)row * g.ld_saved + column;
         if (wide && column + 4 <= g.n) {
             float4 y = v, old = v;
-            if (SLOPE != NONE) {
+            if (g.slope != NONE) {
                 if (wide_saved) y = *reinterpret_cast<const float4*>(saved);
                 else y = make_float4(saved[0], saved[1], saved[2], saved[3]);
             }
             if (g.accumulate) old = *reinterpret_cast<const float4*>(target);
-            v.x = completed(v.x, column, y.x, old.x);
-            v.y = completed(v.y, column + 1, y.y, old.y);
-            v.z = completed(v.z, column + 2, y.z, old.z);
-            v.w = completed(v.w, column + 3, y.w, old.w);
+            constexpr int UNROLLED = SMOOTH ? 1 : 4;  // this stands in the kernel once for every piece of a thread's tile
+#pragma unroll UNROLLED
+            for (int j = 0; j < 4; j++) {  // the elements take turns at x
+                v = make_float4(v.y, v.z, v.w, completed(v.x, column + j, y.x, old.x));
+                y = make_float4(y.y, y.z, y.w, y.x);
+                old = make_float4(old.y, old.z, old.w, old.x);
+            }
             *reinterpret_cast<float4*>(target) = v;
             return;
         }
-        // A loop that stays one: this stands in the kernel once for every piece of a thread's tile.
 #pragma unroll 1
         for (int j = 0; j < 4 && column + j < g.n; j++) {
-            const float z = j < 2 ? (j == 0 ? v.x : v.y) : (j == 2 ? v.z : v.w);
-            const float y = SLOPE == NONE ? 0.0f : saved[j], old = g.accumulate ? target[j] : 0.0f;
-            target[j] = completed(z, column + j, y, old);
+            const float y = g.slope != NONE ? saved[j] : 0.0f, old = g.accumulate ? target[j] : 0.0f;
+            target[j] = completed(v.x, column + j, y, old);
+            v = make_float4(v.y, v.z, v.w, v.x);
         }
     }
 };

@@ -12,7 +12,7 @@
 // Cost: 2 m n k flops (8 for complex numbers); size m n k (1/64 + 1/64) bytes from global memory; half a number from shared
 // memory per multiply-add.
 //
-// Needs -DTYPE=, the element type.
+// Needs -DTYPE=, the element type. Integers with a sign count as those without: their low bits are the same.
 #include "cross.cuh"
 #include "gemm.cuh"
 #include "gemv.cuh"
@@ -55,7 +55,7 @@ struct IsFloat<double> {
 DEVICE void complete(const AnyGemm& g, uint32_t z, int row, int column, S value) {
     if (g.bias) add_to(value, (S)g.bias[column]);
     if constexpr (IsFloat<S>::value) {
-        value = activated(g.activation, value);
+        value = activated<true>(g.activation, value);
         if (g.slope != NONE) value = through_slope(g.slope, value, (S)g.saved[(int64_t)row * g.ld_saved + column]);
     }
     T* target = g.c + z * g.c_batch + (int64_t)row * g.ldc + column;

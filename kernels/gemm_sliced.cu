@@ -12,7 +12,7 @@
 //   kernel         tile of block   threads   tile of warp     elements per thread   shared memory
 //   gemm_sliced    32 x 32         128       32 x 32, k / 4    4 x 8                36 KiB
 //
-// Needs -DTRANSPOSE_A= and -DTRANSPOSE_B= 0 or 1; takes -DACTIVATION= and -DSLOPE= (gemm.cuh).
+// Needs -DTRANSPOSE_A= and -DTRANSPOSE_B= 0 or 1; takes -DSMOOTH=1 (gemm.cuh).
 // Grid: (tiles, splits, matrices).
 #include "gemm_tile.cuh"
 

@@ -13,7 +13,7 @@
 //   gemm_128x128   128 x 128       256       64 x 32         8 x 8                33 KiB
 //   gemm_64x64     64 x 64         128       32 x 32         8 x 4                17 KiB
 //
-// Needs -DTRANSPOSE_A= and -DTRANSPOSE_B= 0 or 1; takes -DACTIVATION= and -DSLOPE= (gemm.cuh).
+// Needs -DTRANSPOSE_A= and -DTRANSPOSE_B= 0 or 1; takes -DSMOOTH=1 (gemm.cuh).
 // Grid: (tiles, splits, matrices); gemm_128x128, which is for large matrices, does not split k.
 #include "gemm_tile.cuh"
 

@@ -62,7 +62,8 @@ struct Tile {
     // Threads read ITEMS neighbours each: without the gaps these would lie in a few banks only.
     static __device__ __forceinline__ uint32_t slot(uint32_t place) { return place + place / 32; }
 
-    // Joins what the threads before this one have, and gives the total of the block.
+    // Joins what the threads before this one have, and gives the total of the block. Behind it, a barrier has to come before
+    // the next call.
     __device__ __forceinline__ State before(State own, State& total) const {
         const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll
@@ -79,7 +80,6 @@ struct Tile {
             if (k == warp) sum = total;
             total = Op::join(total, warps[k]);
         }
-        __syncthreads();  // warps is used again
         return lane ? Op::join(sum, previous) : sum;
     }
 };
@@ -147,8 +147,8 @@ DEVICE void rows(const Scan& scan) {
             }
             __syncthreads();
             carry = tile.slots[tile.slot(count - 1)];
+            __syncthreads();  // before the next tile comes there
         } else {
-            if constexpr (Op::CHECKED) __syncthreads();
 #pragma unroll
             for (int k = 0; k < ITEMS; k++) tile.slots[tile.slot(threadIdx.x * ITEMS + k)] = s[k];
             carry = Op::join(carry, total);
@@ -161,7 +161,6 @@ DEVICE void rows(const Scan& scan) {
                 if (place < count) write<Op>(scan, begin, from + place, tile.slots[tile.slot(place)]);
             }
         }
-        __syncthreads();
     }
     if (scan.phase == TOTALS && threadIdx.x == 0) totals[own] = carry;
 }

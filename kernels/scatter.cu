@@ -12,9 +12,9 @@
 // comparisons. add_chunks reads every row once, 16 bytes at a time where rows allow that, and 8 bytes of place and order
 // per row and thread; partial sums are 2 x rows / chunk rows. overlap_add reads and writes every element once.
 //
-// half is summed in float, integers modulo 2^64.
+// half is summed in float, integers modulo 2^64, so that signed ones have the bits of unsigned ones.
 //
-// Needs -DTYPE=, that of the elements: bool, int8_t ... uint64_t, half, float, double, complex<float>, complex<double>.
+// Needs -DTYPE=, that of the elements: bool, uint8_t ... uint64_t, half, float, double, complex<float>, complex<double>.
 #include "associative.cuh"
 #include "index.cuh"
 
@@ -48,12 +48,14 @@ typedef Sum<T>::type S;
 constexpr int LANES = 16 / sizeof(T);
 constexpr int AHEAD = 4;  // rows that a thread reads at a time
 
+// Where four blocks at a time are asked for, that leaves every thread 64 registers.
+
 // --- few indices ---------------------------------------------------------------------------------------
 
 // The elements of the result lie on lines along the named axes, and so do the values and the indices that concern them.
 // Operands of the layout: the values' line, the indices' line, the number of the element's place on its line, the result;
 // the layout's first element has `first_index` and `first_place`.
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 4)
 add_lines(const T* __restrict__ values, T* __restrict__ target, Fault* fault, Index index, Layout<4> layout,
           int64_t first_index, int64_t first_place, int64_t value_step, int64_t index_step, uint32_t length,
           uint32_t operation) {
@@ -134,7 +136,6 @@ DEVICE void add_chunk(const T* __restrict__ values, T* __restrict__ target, cons
     }
 }
 
-// Four blocks at a time leave every thread 64 registers.
 extern "C" __global__ void __launch_bounds__(256, 4)
 add_chunks(const T* __restrict__ values, T* __restrict__ target, Runs runs) {
     add_chunk<1>(values, target, runs);

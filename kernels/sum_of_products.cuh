@@ -1,7 +1,8 @@
 // Sums of products of any element type, as NumPy's matrix products compute them.
 //
-// half is summed in float and rounded once. Integers wrap around: their low bits do not depend on the high ones, so small
-// ones are summed in 32 bits, without a sign because overflow is then defined. bool has "and" and "or".
+// half is summed in float and rounded once. Integers wrap around: their low bits depend neither on the high ones nor on
+// whether there is a sign, so small ones are summed in 32 bits, and those with a sign as if they had none, because then
+// overflow is defined. bool has "and" and "or".
 #pragma once
 
 #include "types.cuh"
@@ -15,28 +16,12 @@ struct Sum<half> {
     using type = float;
 };
 template <>
-struct Sum<int8_t> {
-    using type = uint32_t;
-};
-template <>
-struct Sum<int16_t> {
-    using type = uint32_t;
-};
-template <>
-struct Sum<int32_t> {
-    using type = uint32_t;
-};
-template <>
 struct Sum<uint8_t> {
     using type = uint32_t;
 };
 template <>
 struct Sum<uint16_t> {
     using type = uint32_t;
-};
-template <>
-struct Sum<int64_t> {
-    using type = uint64_t;
 };
 
 template <class S>

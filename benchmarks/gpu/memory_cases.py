@@ -81,7 +81,7 @@ def rows_and_few_places(rng: np.random.Generator, n: int) -> Arrays:
 def rows_and_columns(rng: np.random.Generator, n: int) -> Arrays:
     """Rows, and as many places along each."""
     (x,) = rows()(rng, n)
-    return x, rng.integers(0, WIDTH, x.shape)
+    return x, np.asarray(rng.integers(0, WIDTH, x.shape))
 
 
 def images(rng: np.random.Generator, n: int) -> Arrays:

@@ -14,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def training_rows(bench: Bench) -> None:
             row.launches = step.launches
             bench.against(row, "PyTorch's graph", theirs and theirs.graph, 1.0)
         with bench.row(group, f"{optimizer} step, graph and batch", network) as row:
-            bench.took(row, bench.clock.wall(lambda found=found, step=step: step(found.images, found.labels)))
+            bench.took(row, bench.clock.wall(partial(step, found.images, found.labels)))
             bench.against(row, "PyTorch's", theirs and theirs.with_its_batch, None)
     if bench.wants(group, "epoch"):
         epoch_rows(bench, group, widths, batch)

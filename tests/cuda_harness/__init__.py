@@ -44,6 +44,7 @@ BUILD = Path(__file__).resolve().parents[2] / "build" / "cuda_harness"
 SCHEDULES = ("forward", "reverse", "1", "2", "3")
 
 _library: ctypes.CDLL | None = None
+_schedule = os.environ.get("FAKE_CUDA_SCHEDULE") or "forward"
 
 
 def available() -> str | None:
@@ -170,17 +171,20 @@ def set_schedule(name: str) -> None:
     """The order of threads and blocks: ``"forward"``, ``"reverse"``, or a number that seeds a random one."""
     if name not in ("forward", "reverse") and not name.isdecimal():
         raise ValueError(f"a schedule is forward, reverse or a number, not {name!r}")
+    global _schedule
     _call().fake_cuda_set_schedule(name.encode())
+    _schedule = name
 
 
 @contextmanager
 def schedule(name: str) -> Iterator[None]:
-    """Run with another schedule, then with the one that the environment asks for."""
+    """Run with another schedule, then with the former one."""
+    before = _schedule
     set_schedule(name)
     try:
         yield
     finally:
-        set_schedule(os.environ.get("FAKE_CUDA_SCHEDULE") or "forward")
+        set_schedule(before)
 
 
 def differing_schedules(run: Callable[[], Any]) -> list[str]:

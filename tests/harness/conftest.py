@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ def cuda(gpu: None) -> Any:
 
 @pytest.fixture(scope="module")
 def context(cuda: Any) -> Iterator[Any]:
-    """The primary context, current while the tests of a file run."""
+    """The primary context, current while the tests of a file run, which choose the mode and the schedule themselves."""
+    cuda_harness.set_asynchronous(False)
     context = cuda.Device(0).retain_primary_context()
     context.push()
     yield context
@@ -35,6 +38,14 @@ def context(cuda: Any) -> Iterator[Any]:
     modules.cache_clear()
     context.pop()
     context.detach()
+    cuda_harness.set_asynchronous(os.environ.get("FAKE_CUDA_ASYNC", "0") != "0")
+
+
+@pytest.fixture(autouse=True)
+def forward(gpu: None) -> Iterator[None]:
+    """Threads run in order where a test does not say otherwise."""
+    with cuda_harness.schedule("forward") if cuda_harness.installed() else nullcontext():
+        yield
 
 
 @functools.cache

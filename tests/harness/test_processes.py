@@ -38,7 +38,8 @@ def python(tmp_path):
 
     def run(text, **environment):
         report = tmp_path / "report"
-        environment = {"PYTHONPATH": str(TESTS), "FAKE_CUDA_REPORT": str(report), **environment}
+        settings = {"FAKE_CUDA_SCHEDULE": "forward", "FAKE_CUDA_ASYNC": "0", "FAKE_CUDA_REPORT": str(report)}
+        environment = {"PYTHONPATH": str(TESTS), **settings, **environment}
         done = subprocess.run(
             [sys.executable, "-c", text], capture_output=True, text=True, env={**os.environ, **environment}
         )

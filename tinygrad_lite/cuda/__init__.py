@@ -115,16 +115,6 @@ def memory_summary() -> str:
     return "\n".join([*lines, f"kept for new arrays: {memory.readable(memory.pool.held)}"])
 
 
-def _holders() -> str:
-    from tinygrad_lite.autograd.tools.device_memory import held_by
-
-    largest = list(held_by().items())[:5]
-    return ", ".join(f"{kind} {memory.readable(nbytes)}" for kind, nbytes in largest)
-
-
-memory.describe_holders.append(_holders)
-
-
 # --- info ---------------------------------------------------------------------------------------------------
 
 

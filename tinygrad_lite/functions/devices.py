@@ -38,8 +38,13 @@ def check_device(operation: str, device: str | None) -> str | None:
 
 def backend(operation: str, device: str | None) -> Any:
     """The namespace that makes arrays on ``device``; everything made from nothing comes through here."""
-    namespace = devices.namespace_on(check_device(operation, device) or "cpu")
-    namespaces[namespace.array_type] = namespace
+    name = check_device(operation, device) or "cpu"
+    namespace = devices.namespace_on(name)
+    if namespace.array_type not in namespaces:
+        from tinygrad_lite.autograd.tools import device_memory
+
+        namespaces[namespace.array_type] = namespace
+        namespace.describe_holders(device_memory.largest)
     return namespace
 
 

@@ -124,7 +124,7 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
 
 
 def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> Tensor:
-    """``values`` in the dtype of ``x``, if that loses no more than digits; a number lies on the device of ``x``."""
+    """``values`` in the dtype of ``x``, if that loses no more than digits; what is no tensor lies on the device of ``x``."""
     dtype = x._data.dtype
     kind = type(values)
     if kind in (int, bool) or (kind is float and dtype.kind in "fc") or (kind is complex and dtype.kind == "c"):
@@ -133,7 +133,7 @@ def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> T
         except OverflowError:
             hint = "convert x with astype first"
             fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, name: values}, hint)
-    values = as_tensor(operation, values, name)
+    values = values if isinstance(values, Tensor) else to_device(as_tensor(operation, values, name), x.device)
     if values._data.dtype.kind == "c" and dtype.kind != "c":
         named = {"x": x, name: values}
         hint = f"take real({name}), imag({name}) or abs({name})"

@@ -21,6 +21,7 @@ from tinygrad_lite.backends.cuda import (
     launching,
     overrides,
     random,
+    softmax,
 )
 from tinygrad_lite.backends.cuda.array import CudaArray, from_host, zeros
 from tinygrad_lite.errors import IndexingError
@@ -345,3 +346,19 @@ def test_no_result_depends_on_the_order_in_which_threads_and_blocks_run() -> Non
         with cuda_harness.schedule(order):
             for a, b in zip(reference, _every_kernel(), strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+def test_where_rows_are_many_each_thread_takes_several_packs_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax, "_CROWD", 1)
+    softmax._softmax_plan.cache_clear()
+    softmax._loss_plan.cache_clear()
+    for n, width in ((128, 8), (64, 8), (8, 2), (33, 32), (20, 8), (31, 32)):
+        x = placed(draw((9, n)), "float32")
+        assert softmax._softmax_plan(x.dtype, x.shape, 1, True, 0)[3][2] == width
+        y, _ = OVERRIDES["softmax"].forward((), x, 1)
+        assert_within_rounding(y.get(), text(network.SOFTMAX, exact(x), 1), str(n), length=n)
+        target = np.arange(9) % n
+        loss, _ = OVERRIDES["softmax_cross_entropy"].forward((), x, from_host(target), "none", None)
+        assert_within_rounding(loss.get(), loss_text(exact(x), target, "none", None), str(n), length=n)
+    softmax._softmax_plan.cache_clear()
+    softmax._loss_plan.cache_clear()

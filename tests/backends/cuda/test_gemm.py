@@ -354,7 +354,5 @@ def test_the_table_chooses(shape: tuple[Any, ...], chosen: tuple[str, int]) -> N
 
 
 def test_products_that_are_split_have_few_enough_tiles_for_the_counters() -> None:
-    from tinygrad_lite.backends.cuda.gemm import COUNTERS
-
-    assert max(tile.wanted for tile in gemm_table.TILES.values()) <= COUNTERS
+    assert max(tile.wanted for tile in gemm_table.TILES.values()) <= memory.COUNTERS
     assert all(any(row.layout == name and row.tiles == 0 for row in gemm_table.TABLE) for name in LAYOUTS)

@@ -37,6 +37,7 @@ INDICES: list[tuple[str, tuple[int, ...], Any]] = [
     ("mask and slice", (2, 3, 4), (_MASK, slice(0, 1))),
     ("mask behind an axis", (4, 2, 3), (slice(None), _MASK)),
     ("mask of nothing", (2, 3), np.zeros((2, 3), bool)),
+    ("mask beside an empty axis", (2, 3, 0), _MASK),
     ("mask of everything", (3, 33), np.ones((3, 33), bool)),
     ("mask of rows", (300, 4), np.arange(300) % 7 == 3),
     ("mask of more than a block", (9001,), np.arange(9001) % 3 != 1),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinygrad_lite.backends.cpu import sorting as cpu
-from tinygrad_lite.backends.cuda import fallback, launching
+from tinygrad_lite.backends.cuda import fallback, launching, sets
 from tinygrad_lite.backends.cuda import sorting as gpu
 from tinygrad_lite.backends.cuda.array import CudaArray, from_host
 
@@ -180,7 +180,7 @@ def test_searchsorted_finds_the_places_of_numpy(dtype: str, side: str, size: int
 def test_operands_of_two_dtypes_are_promoted() -> None:
     x1, x2 = np.array([1, 2, 3], np.int32), np.array([1.5, 3.0], np.float32)
     same(gpu.searchsorted(from_host(x1), from_host(x2), "left"), np.array([1, 2]))
-    same(gpu.isin(from_host(x2), from_host(x1), False), np.array([False, True]))
+    same(sets.isin(from_host(x2), from_host(x1), False), np.array([False, True]))
 
 
 @each_dtype
@@ -188,7 +188,7 @@ def test_operands_of_two_dtypes_are_promoted() -> None:
 def test_isin_knows_what_is_there_and_nan_is_nowhere(dtype: str, invert: bool) -> None:
     for shape in [(0,), (1,), (3, 11), ()]:
         x1, x2 = made((7, 9), dtype), np.asarray(made(shape, dtype, 1))
-        same(gpu.isin(from_host(x1), from_host(x2), invert), cpu.isin(x1, x2, invert))
+        same(sets.isin(from_host(x1), from_host(x2), invert), cpu.isin(x1, x2, invert))
 
 
 # --- counting ---------------------------------------------------------------------------------------------
@@ -242,13 +242,33 @@ def test_negative_integers_are_refused_as_numpy_does() -> None:
         gpu.bincount(from_host(np.array([1, -2, 3])), None, 0)
 
 
-@pytest.mark.parametrize("name, arguments", [("unique_all", (None,)), ("unique_all", (0,)), ("unique_counts", ())])
-def test_sets_are_computed_by_the_cpu(name: str, arguments: Any) -> None:
-    x = np.array([[3, 1], [3, 1], [0, 1]], np.float32)
-    before = fallback.counts[name]
+# --- sets -------------------------------------------------------------------------------------------------
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", [(0,), (1,), (2, 3), (40, 30)])
+def test_unique_values_their_places_and_counts(dtype: str, shape: tuple[int, ...]) -> None:
+    x, fallen = made(shape, dtype), fallback.counts.copy()
+    there = from_host(x)
+    for found, expected in zip(sets.unique_all(there, None), cpu.unique_all(x, None), strict=True):
+        same(found, expected)
+    for found, expected in zip(sets.unique_counts(there), cpu.unique_counts(x), strict=True):
+        same(found, expected)
+    assert fallback.counts == fallen
+
+
+@pytest.mark.parametrize("dtype, axis", [("float32", 0), ("float32", 1), ("complex64", None)])
+def test_slices_and_complex_numbers_are_compared_by_the_cpu(dtype: str, axis: int | None) -> None:
+    x = np.array([[3, 1], [3, 1], [0, 1]], dtype)
+    before = fallback.counts["unique_all"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = getattr(gpu, name)(from_host(x), *arguments)
-    for a, b in zip(found, getattr(cpu, name)(x, *arguments), strict=True):
-        np.testing.assert_array_equal(a.get(), b)
-    assert fallback.counts[name] == before + 1
+        found = sets.unique_all(from_host(x), axis)
+        isin = sets.isin(from_host(x), from_host(x[0]), False)
+        counted = sets.unique_counts(from_host(x))
+    for a, b in zip(found, cpu.unique_all(x, axis), strict=True):
+        np.testing.assert_array_equal(a.get(), b, strict=True)
+    np.testing.assert_array_equal(isin.get(), cpu.isin(x, x[0], False))
+    for a, b in zip(counted, cpu.unique_counts(x), strict=True):
+        np.testing.assert_array_equal(a.get(), b, strict=True)
+    assert fallback.counts["unique_all"] == before + 1

@@ -93,6 +93,16 @@ def test_a_weight_without_gradients_stays_where_it_is(case: str) -> None:
     np.testing.assert_array_equal(p.get(), 1)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_steady_gradient_has_no_negative_variance(dtype: str) -> None:
+    c = np.full(9, 0.3, dtype)
+    below = np.nextafter(c * c, np.zeros_like(c))
+    p = placed(np.zeros(9, dtype))
+    settings = {**RMSPROP, "alpha": 1.0, "eps": 1.0}
+    updates.rmsprop(p, placed(c), placed(below), placed(c), None, **settings)
+    np.testing.assert_allclose(p.get(), -0.01 * c, rtol=1e-2)
+
+
 def test_no_element_outside_is_touched() -> None:
     whole = from_host(np.full(100, 7, np.float32))
     p = whole.view_as((37,), (1,), 16)

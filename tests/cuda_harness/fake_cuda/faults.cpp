@@ -3,6 +3,7 @@
 #include <csetjmp>
 #include <csignal>
 #include <cstdlib>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
@@ -15,11 +16,17 @@ constexpr size_t signal_stack_bytes = 64 * 1024;
 
 sigjmp_buf way_out;
 volatile bool armed = false;
+pthread_t runner;
 Fault caught;
 
 void handle(int signal, siginfo_t *information, void *) {
-    if (!armed)
-        _exit(128 + signal);
+    if (!armed || !pthread_equal(pthread_self(), runner)) {
+        if (armed && signal == SIGVTALRM)
+            pthread_kill(runner, signal);  // any thread may get the timer's
+        else
+            std::signal(signal, SIG_DFL);  // not a kernel's fault: it happens again, and ends the process as it should
+        return;
+    }
     armed = false;
     caught.signal = signal;
     caught.address = reinterpret_cast<uintptr_t>(information->si_addr);
@@ -59,6 +66,7 @@ bool run_guarded(void (*body)(void *), void *argument, Fault *fault) {
 
     bool survived = sigsetjmp(way_out, 0) == 0;
     if (survived) {
+        runner = pthread_self();
         armed = true;
         body(argument);
         armed = false;

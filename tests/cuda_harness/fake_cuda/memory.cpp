@@ -1,7 +1,7 @@
 // Device and pinned memory.
 //
-// Every allocation is a mapping of its own between two inaccessible pages, filled with 0xFF (NaN as a float, -1 as an
-// integer), and its last byte lies as close to the rear page as the alignment allows. Freed memory becomes inaccessible,
+// Every allocation is a mapping of its own between two inaccessible ranges, filled with 0xFF (NaN as a float, -1 as an
+// integer), and its last byte lies as close to the rear range as the alignment allows. Freed memory becomes inaccessible,
 // and its addresses are not given out again until many more allocations were freed.
 
 #include <sys/mman.h>
@@ -16,13 +16,14 @@ namespace {
 
 constexpr unsigned char poison = 0xFF;
 constexpr size_t quarantine_limit = 512;
+constexpr size_t guard = size_t(64) << 20;  // costs addresses alone; an index may be far off
 constexpr size_t poison_file_bytes = size_t(64) << 20;
 
 struct Allocation {
     Context *context;
     uintptr_t start;    // what the program was given
     size_t bytes;       // what it asked for
-    uintptr_t mapping;  // with the two guard pages
+    uintptr_t mapping;  // with the two guards
     size_t mapped;
     bool pinned;
     unsigned flags;
@@ -71,17 +72,17 @@ bool fill_with_poison(uintptr_t address, size_t bytes) {
 bool allocate(Context *context, size_t bytes, bool pinned, unsigned flags, uintptr_t *start) {
     size_t alignment = state().alignment;
     size_t inside = round_up(round_up(bytes, alignment), page);
-    void *mapping = mmap(nullptr, inside + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *mapping = mmap(nullptr, inside + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED)
         return false;
     uintptr_t base = reinterpret_cast<uintptr_t>(mapping);
-    if (mprotect(reinterpret_cast<void *>(base + page), inside, PROT_READ | PROT_WRITE) != 0 ||
-        !fill_with_poison(base + page, inside)) {
-        munmap(mapping, inside + 2 * page);
+    if (mprotect(reinterpret_cast<void *>(base + guard), inside, PROT_READ | PROT_WRITE) != 0 ||
+        !fill_with_poison(base + guard, inside)) {
+        munmap(mapping, inside + 2 * guard);
         return false;
     }
-    *start = base + page + inside - round_up(bytes, alignment);
-    memory().live[*start] = {context, *start, bytes, base, inside + 2 * page, pinned, flags};
+    *start = base + guard + inside - round_up(bytes, alignment);
+    memory().live[*start] = {context, *start, bytes, base, inside + 2 * guard, pinned, flags};
     if (!pinned)
         memory().bytes += bytes;
     return true;
@@ -94,15 +95,15 @@ bool still_poison(uintptr_t from, uintptr_t to) {
     return true;
 }
 
-// Take an allocation away; false if something was written beside it, between its bytes and the guard pages.
+// Take an allocation away; false if something was written beside it, between its bytes and the guards.
 bool release(std::map<uintptr_t, Allocation>::iterator place) {
     Memory &m = memory();
     Allocation a = place->second;
     m.live.erase(place);
     if (!a.pinned)
         m.bytes -= a.bytes;
-    bool intact = still_poison(a.mapping + page, a.start) &&
-                  still_poison(a.start + a.bytes, a.mapping + a.mapped - page);
+    bool intact = still_poison(a.mapping + guard, a.start) &&
+                  still_poison(a.start + a.bytes, a.mapping + a.mapped - guard);
     mmap(reinterpret_cast<void *>(a.mapping), a.mapped, PROT_NONE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     m.freed.push_back(a);

@@ -4,16 +4,15 @@
 // kernel without barriers costs a call per thread. Blocks run one after another. The schedule decides who is next: in
 // order, in reverse, or at random by seed; a race shows as a result that depends on it.
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <sys/mman.h>
-
-#include <algorithm>
 
 #include "driver.h"
 #include "fibers.h"
+#include "shared_memory.h"
 
 namespace {
 
@@ -46,18 +45,6 @@ struct Block : Meeting {
 
 constexpr unsigned nobody = ~0u;
 
-// --- Shared memory ------------------------------------------------------------------------------------------
-
-constexpr unsigned char poison = 0xFF;
-constexpr size_t red_zone = 64;
-constexpr size_t arena_bytes = 1 << 20;
-
-struct Placed {
-    unsigned char *start;
-    size_t bytes;
-    const char *name;
-};
-
 struct Machine {
     // The launch.
     const EmulatedKernel *kernel;
@@ -82,12 +69,7 @@ struct Machine {
     std::vector<std::unique_ptr<Fiber>> fibers;
     std::vector<Fiber *> idle;
 
-    // Shared memory.
-    unsigned char *static_arena = nullptr, *dynamic_arena = nullptr;
-    unsigned char *static_end = nullptr;
-    unsigned char *dynamic = nullptr;
-    size_t static_bytes = 0;
-    std::vector<Placed> placed;
+    SharedMemory shared;
     uint64_t epoch = 0;
 
     Order order = Order::forward;
@@ -118,12 +100,14 @@ std::string name_of(EmulatedSite site) {
     return std::string(slash ? slash + 1 : site.file) + ":" + std::to_string(site.line);
 }
 
-std::string here() {
+std::string name_of_block() {
     const unsigned *b = machine.module->block_index;
     char text[64];
-    snprintf(text, sizeof text, "block (%u, %u, %u), ", b[0], b[1], b[2]);
-    return text + name_of(machine.current);
+    snprintf(text, sizeof text, "block (%u, %u, %u)", b[0], b[1], b[2]);
+    return text;
 }
+
+std::string here() { return name_of_block() + ", " + name_of(machine.current); }
 
 const char *name_of(EmulatedWait kind) {
     switch (kind) {
@@ -354,34 +338,15 @@ EmulatedExchange warp_exchange(EmulatedWait kind, EmulatedSite site, uint32_t ma
     return {w.values[parity], w.lanes[parity], lane};
 }
 
-// Static shared memory: between two red zones, and no better aligned than the type demands.
 void place_shared(EmulatedSharedVariable *variable, size_t bytes, size_t alignment, const char *name, int line) {
-    Machine &m = machine;
-    uintptr_t start = reinterpret_cast<uintptr_t>(m.static_end) + red_zone;
-    start = (start + 2 * alignment - 1) / (2 * alignment) * (2 * alignment) + (alignment < 128 ? alignment : 0);
-    unsigned char *address = reinterpret_cast<unsigned char *>(start);
-    m.static_bytes = (m.static_bytes + alignment - 1) / alignment * alignment + bytes;
-    if (m.static_bytes > default_shared_bytes)
-        give_up(LAUNCH_OUT_OF_RESOURCES, std::string("line ") + std::to_string(line) + ": with " + name + " the block has " +
-                                             std::to_string(m.static_bytes) + " bytes of static shared memory, allowed are " +
+    if (!machine.shared.place(variable, bytes, alignment, name))
+        give_up(LAUNCH_OUT_OF_RESOURCES, "line " + std::to_string(line) + ": with " + name + " the block has " +
+                                             std::to_string(machine.shared.static_bytes()) +
+                                             " bytes of static shared memory, allowed are " +
                                              std::to_string(default_shared_bytes));
-    unsigned char *end = address + bytes + red_zone;
-    memset(m.static_end, poison, size_t(end - m.static_end));
-    m.static_end = end;
-    m.placed.push_back({address, bytes, name});
-    variable->address = address;
-    variable->epoch = m.epoch;
 }
 
-// Dynamic shared memory ends at an inaccessible page.
-void *dynamic_shared(size_t alignment) {
-    unsigned char *aligned = machine.dynamic - reinterpret_cast<uintptr_t>(machine.dynamic) % alignment;
-    if (aligned != machine.dynamic) {  // the first thread of a block that asks; nothing is written yet
-        memset(aligned - red_zone, poison, size_t(machine.dynamic - aligned));
-        machine.dynamic = aligned;
-    }
-    return aligned;
-}
+void *dynamic_shared(size_t alignment) { return machine.shared.dynamic(alignment); }
 
 void misaligned(const void *address, size_t alignment, const char *type, EmulatedSite site) {
     char text[256];
@@ -402,57 +367,13 @@ const EmulatedServices table = {block_barrier, warp_exchange, place_shared, dyna
 
 // --- A launch -----------------------------------------------------------------------------------------------
 
-unsigned char *guarded_arena() {
-    void *memory = mmap(nullptr, arena_bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    unsigned char *start = static_cast<unsigned char *>(memory) + page;
-    mprotect(start, arena_bytes, PROT_READ | PROT_WRITE);
-    return start;
-}
-
-bool is_poison(const unsigned char *from, const unsigned char *to) {
-    return std::all_of(from, to, [](unsigned char byte) { return byte == poison; });
-}
-
-// Something written beside a shared array, which indices computed from a pointer can do unseen.
-void check_red_zones() {
-    Machine &m = machine;
-    if (m.result.code != SUCCESS)
-        return;
-    for (const Placed &p : m.placed)
-        if (!is_poison(p.start - red_zone, p.start) || !is_poison(p.start + p.bytes, p.start + p.bytes + red_zone)) {
-            const unsigned *b = m.module->block_index;
-            char text[256];
-            snprintf(text, sizeof text, "block (%u, %u, %u) wrote beside the shared variable %s of %zu bytes", b[0], b[1],
-                     b[2], p.name, p.bytes);
-            m.result.code = ILLEGAL_ADDRESS;
-            m.result.text = text;
-            return;
-        }
-    unsigned char *end = m.dynamic_arena + arena_bytes;
-    if (m.dynamic_bytes && (!is_poison(m.dynamic - red_zone, m.dynamic) || !is_poison(m.dynamic + m.dynamic_bytes, end))) {
-        m.result.code = ILLEGAL_ADDRESS;
-        m.result.text = "a block wrote beside its " + std::to_string(m.dynamic_bytes) + " bytes of dynamic shared memory";
-    }
-}
-
-void prepare_shared() {
-    Machine &m = machine;
-    *m.module->epoch = ++m.epoch;
-    m.placed.clear();
-    m.static_end = m.static_arena;
-    m.static_bytes = 0;
-    unsigned char *end = m.dynamic_arena + arena_bytes;
-    m.dynamic = end - (m.dynamic_bytes + 15) / 16 * 16;
-    if (m.dynamic_bytes)
-        memset(m.dynamic - red_zone, poison, size_t(end - m.dynamic) + red_zone);
-}
-
 void run_block(unsigned x, unsigned y, unsigned z) {
     Machine &m = machine;
     unsigned n = m.threads_per_block;
     unsigned index[3] = {x, y, z};
     memcpy(m.module->block_index, index, sizeof index);
-    prepare_shared();
+    *m.module->epoch = ++m.epoch;
+    m.shared.begin_block(m.dynamic_bytes, m.epoch);
     m.block = Block();
     m.block.alive = n;
     m.block.true_predicates[0] = 0;
@@ -470,8 +391,12 @@ void run_block(unsigned x, unsigned y, unsigned z) {
     m.current = take_next();
     m.fiber = &m.launcher;
     go_to(idle_fiber());
-    check_red_zones();
-    m.result.static_shared = std::max(m.result.static_shared, m.static_bytes);
+    m.result.static_shared = std::max(m.result.static_shared, m.shared.static_bytes());
+    std::string damage = m.result.code == SUCCESS ? m.shared.damage() : "";
+    if (!damage.empty()) {
+        m.result.code = ILLEGAL_ADDRESS;
+        m.result.text = name_of_block() + " " + damage;
+    }
 }
 
 void run_blocks(void *) {
@@ -529,8 +454,7 @@ std::string describe(const Fault &fault) {
             return here() + ": the thread needs more than " + std::to_string(fiber_stack_bytes) + " bytes of stack";
     if (fault.signal == SIGFPE)
         return here() + ": an integer was divided by zero, which a GPU does not notice";
-    uintptr_t dynamic_end = reinterpret_cast<uintptr_t>(machine.dynamic_arena) + arena_bytes;
-    if (fault.address >= dynamic_end && fault.address < dynamic_end + page)
+    if (machine.shared.is_behind_dynamic(fault.address))
         return here() + ": access behind the " + std::to_string(machine.dynamic_bytes) + " bytes of dynamic shared memory";
     return here() + ": " + describe_address(fault.address);
 }
@@ -553,10 +477,6 @@ void set_schedule(const char *text) {
 ScheduleResult run_grid(const EmulatedKernel &kernel, const EmulatedModule &module, const unsigned grid[3],
                         const unsigned block[3], size_t dynamic_shared_bytes, const char *parameters) {
     Machine &m = machine;
-    if (!m.static_arena) {
-        m.static_arena = guarded_arena();
-        m.dynamic_arena = guarded_arena();
-    }
     m.kernel = &kernel;
     m.module = &module;
     m.parameters = parameters;

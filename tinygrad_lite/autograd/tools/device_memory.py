@@ -8,7 +8,9 @@ from typing import Any
 
 from tinygrad_lite.autograd.arena import Arena
 from tinygrad_lite.autograd.graph import Leaf, Node, Tensor
+from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.tools.holdings import held_arrays
+from tinygrad_lite.backends.cuda.memory import readable
 
 
 def held_by() -> dict[str, int]:
@@ -27,7 +29,7 @@ def held_by() -> dict[str, int]:
 
     def count(kind: str, arrays: Iterable[Any]) -> None:
         for array in arrays:
-            block = getattr(array, "block", None)
+            block = array.block if _is_on_gpu(array) else None
             if block is not None and id(block) not in counted:
                 counted.add(id(block))
                 found[kind] = found.get(kind, 0) + block.size
@@ -40,5 +42,14 @@ def held_by() -> dict[str, int]:
         if node.plan is not None:
             count(f"saved by {node.plan.row.name}", [array for _, array in held_arrays(node)])
     count("tensors", [t._data for t in tensors])
-    count("other arrays", [x for x in objects if hasattr(type(x), "block") and hasattr(x, "block")])
+    count("other arrays", [x for x in objects if _is_on_gpu(x) and hasattr(x, "block")])
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _is_on_gpu(value: Any) -> bool:
+    return getattr(namespaces.get(type(value)), "device", "") == "cuda"
+
+
+def largest() -> str:
+    """The five kinds that hold most, in one line."""
+    return ", ".join(f"{kind} {readable(nbytes)}" for kind, nbytes in list(held_by().items())[:5])

@@ -55,10 +55,9 @@ def _arrays_in(value: Any, name: str, within: bool = False) -> Iterator[tuple[st
 
 def buffer_of(array: Array) -> Array:
     """The array, or on a GPU the block, that owns the memory of ``array``, which lives as long as any view of it."""
-    block = getattr(array, "block", None)
-    if block is not None:
-        return block
     kind = type(array)
+    if getattr(namespaces.get(kind), "device", "") == "cuda":
+        return array.block
     while isinstance(getattr(array, "base", None), kind):
         array = array.base
     return array

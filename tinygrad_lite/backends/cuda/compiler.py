@@ -76,6 +76,7 @@ _loaded: list[Module] = []
 @driver.at_close
 def _unload() -> None:
     for module in _loaded:
+        driver.let_go(module._loaded)
         module.unload()
     _loaded.clear()
 

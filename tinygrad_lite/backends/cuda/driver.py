@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from tinygrad_lite.errors import ArgumentError, DependencyError, DeviceError, fail
+from tinygrad_lite.errors import ArgumentError, DependencyError, DeviceError, LaunchError, fail
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 SUCCESS_HINT = 'device="cpu" computes the same'
 
@@ -54,30 +57,31 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait until everything that was launched has run, and raise what went wrong in it."""
-        self.stream.synchronize()
+        _wait(self.stream)
         for check in checks:
             check()
 
     def _close(self) -> None:
         """Give back memory, modules, stream and context, in this order."""
-        global _device, _closed
-        _closed = True
-        for release in reversed(_at_close):
-            try:
-                release()
-            except Exception:  # a context that a failed kernel has broken refuses everything; the process still ends
-                continue
-        _device = None
+        global _device, _closed, _broken
+        _closed, _device = True, None
         try:
-            del self.stream
-            self._context.pop()
-            self._context.detach()
+            self.stream.synchronize()
         except Exception:
-            return
+            _broken = True
+        for release in reversed(_at_close):
+            release()
+        let_go(self.stream)
+        del self.stream
+        self._context.pop()
+        let_go(self._context)
+        if not _broken:
+            self._context.detach()
 
 
 _device: Device | None = None
 _closed = False
+_broken = False  # whether a failed kernel has left a context that refuses everything
 _wanted: int | None = None  # the number that select() asked for
 _at_close: list[Callable[[], None]] = []
 recorder: Any = None  #: notes the memory that is used while launches are written down, for a graph, instead of run
@@ -90,9 +94,36 @@ def at_close(release: Callable[[], None]) -> Callable[[], None]:
     return release
 
 
-def is_closed() -> bool:
-    """Whether the process is ending and the GPU was given back."""
-    return _closed
+def let_go(resource: Any) -> None:
+    """Before the last reference to one of the driver layer's objects is dropped at the end.
+
+    In a broken context nothing can be given back, and trying prints a complaint for each: the process is about to end,
+    and takes everything with it.
+    """
+    if _broken:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(resource))
+
+
+def reported(function: F) -> F:
+    """A function of this backend in which what the driver refuses becomes an error of ours."""
+
+    @functools.wraps(function)
+    def reporting(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if not type(error).__module__.startswith("pycuda"):
+                raise
+            refused = error
+        hint = "an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
+        fail(LaunchError, "cuda", f"cannot go on: {reason(refused)}", hint=hint)
+
+    return reporting  # type: ignore[return-value]
+
+
+@reported
+def _wait(stream: Any) -> None:
+    stream.synchronize()
 
 
 def current() -> Device:

@@ -54,6 +54,7 @@ def _set_up() -> int:
 @driver.at_close
 def _forget() -> None:
     global _memory, _address
+    driver.let_go(_memory)
     _memory, _address = None, 0
 
 

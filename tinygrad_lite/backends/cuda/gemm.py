@@ -9,28 +9,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from tinygrad_lite.backends.cuda import driver, layout, memory
+from tinygrad_lite.backends.cuda import layout, memory
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, copied, copy_into, empty
 from tinygrad_lite.backends.cuda.gemm_plan import MOST, Plan, Question, planned, vectors
 from tinygrad_lite.errors import ShapeError, fail
-
-COUNTERS = 1024  #: of blocks that share a sum: one per tile, and products are only split if they have few tiles
-
-_counters: list[memory.Block] = []
-
-
-def _counters_address() -> int:
-    """Counters that are zero between products."""
-    if not _counters:
-        block = memory.allocate(4 * COUNTERS)
-        memory.fill_zero(block.address, 4 * COUNTERS)
-        _counters.append(block)
-    return _counters[0].address
-
-
-@driver.at_close
-def _forget_counters() -> None:
-    _counters.clear()
 
 
 def transposed(x: CudaArray) -> CudaArray:
@@ -146,13 +128,13 @@ def _run(
     workspace = memory.allocate(plan.workspace) if plan.workspace else None
     partial = workspace.address if workspace is not None else 0
     if plan.form == "gemv":
-        pointers: tuple[int, ...] = (partial, _counters_address())
+        pointers: tuple[int, ...] = (partial, memory.counters())
         first, second = (b, a) if plan.swap else (a, b)
     else:
         first, second = a, b
         pointers = (bias.address if bias is not None else 0, saved.address if saved is not None else 0)
         if plan.form == "tiles":
-            pointers += (sums.address if sums is not None else 0, partial, _counters_address())
+            pointers += (sums.address if sums is not None else 0, partial, memory.counters())
         else:
             pointers += (partial,)
     for kernel, grid, threads, (start_a, start_b, start_c), numbers in plan.launches:
@@ -186,7 +168,7 @@ def column_sums(x: CudaArray, out: CudaArray | None = None, *, accumulate: bool 
         workspace = memory.allocate(plan.workspace) if plan.workspace else None
         partial = workspace.address if workspace is not None else 0
         for kernel, grid, threads, _, numbers in plan.launches:
-            kernel(grid, (threads, 1, 1), x.address, 0, out.address, partial, _counters_address(), *numbers)
+            kernel(grid, (threads, 1, 1), x.address, 0, out.address, partial, memory.counters(), *numbers)
     return out
 
 

@@ -20,26 +20,22 @@ _MOST_MATRICES = 65535  # of one launch: blocks along z
 
 # --- the kernels ------------------------------------------------------------------------------------------
 
-_TILE_PARAMETERS = "PPPPPPPP" + "qqqqq" + "iiiiiiiiii"  # struct Gemm
+_TILE_PARAMETERS = "PPPPPPPP" + "qqqqq" + "iiiiiiiiiiii"  # struct Gemm
 _ANY_PARAMETERS = "PPPPPP" + "qqqqqqqqq" + "iiiiiiiiii"  # struct AnyGemm
 _GEMV_PARAMETERS = "PPPPP" + "qqqqqqqq" + "iiiiiiii"  # struct Gemv
 
 _LAYOUTS = {"NN": (0, 0), "NT": (0, 1), "TN": (1, 0)}
 
 
-def _tile_kernels() -> dict[tuple[str, str, str | None], launching.Kernel]:
-    """(name, layout, epilogue) -> kernel.
-
-    What forward and backward of a linear layer need: the product of the forward pass, x W^T, may have an activation,
-    and that of the backward pass, dY W, a slope.
-    """
+def _tile_kernels() -> dict[tuple[str, str, bool], launching.Kernel]:
+    """(name, layout, whether it can apply tanh and sigmoid, as x W^T of a layer's forward pass needs it) -> kernel."""
     found = {}
     for tile_name, tile in gemm_table.TILES.items():
         for name, (a, b) in _LAYOUTS.items():
-            for kind in (None,) if name == "TN" else ACTIVATIONS:
-                epilogue = {"ACTIVATION" if name == "NT" else "SLOPE": kind.upper()} if kind else {}
+            for smooth in (False, True) if name == "NT" else (False,):
+                epilogue = {"SMOOTH": 1} if smooth else {}
                 module = compiler.module(tile.file, TRANSPOSE_A=a, TRANSPOSE_B=b, **epilogue)
-                found[tile_name, name, kind] = launching.Kernel(module, tile_name, _TILE_PARAMETERS)
+                found[tile_name, name, smooth] = launching.Kernel(module, tile_name, _TILE_PARAMETERS)
     return found
 
 
@@ -50,7 +46,7 @@ _ROWS: dict[Any, launching.Kernel] = {}
 _COLUMNS: dict[Any, launching.Kernel] = {}
 CROSS: dict[Any, launching.Kernel] = {}
 for _dtype in ALL:
-    _module = compiler.module("gemm_any.cu", TYPE=C_NAMES[_dtype])
+    _module = compiler.module("gemm_any.cu", TYPE=C_NAMES[_dtype] if _dtype.kind != "i" else f"u{C_NAMES[_dtype]}")
     _ANY[_dtype] = launching.Kernel(_module, "gemm_any", _ANY_PARAMETERS)
     _ANY_END[_dtype] = launching.Kernel(_module, "gemm_any_end", _ANY_PARAMETERS)
     _ROWS[_dtype] = launching.Kernel(_module, "gemv_rows", _GEMV_PARAMETERS)
@@ -173,11 +169,9 @@ def planned(q: Question) -> Plan:
 
 def _tiles(q: Question) -> Plan:
     """The float32 kernels: the first layout of those whose kernels have the epilogue that takes the least copying."""
-    choices: tuple[str, ...] = (
-        ("TN", "NN", "NT") if q.sums else ("NN", "NT", "TN")
-    )  # what could be several is the first
-    if q.activation or q.slope:
-        choices = ("NT",) if q.activation else ("NN",)
+    smooth = q.activation in ("tanh", "sigmoid")
+    # Operands with one row or column can have several layouts: the first that fits is taken.
+    choices = ("NT",) if smooth else ("TN", "NN", "NT") if q.sums else ("NN", "NT", "TN")
     (a_batch, a_row, a_k), (b_batch, b_k, b_column) = q.a, q.b
     a_has = {"N": _in_rows(q.m, q.k, a_row, a_k), "T": _in_rows(q.k, q.m, a_k, a_row)}
     b_has = {"N": _in_rows(q.k, q.n, b_k, b_column), "T": _in_rows(q.n, q.k, b_column, b_k)}
@@ -192,13 +186,14 @@ def _tiles(q: Question) -> Plan:
     ldb = (b_k if q.k > 1 else 0) if name[1] == "N" else (b_column if q.n > 1 else 0)
     kernel_name, splits = gemm_table.choose(name, q.m, q.n, q.k, math.prod(q.batch))
     tile = gemm_table.TILES[kernel_name]
-    kernel = _TILE_KERNELS[kernel_name, name, q.activation or q.slope]
+    kernel = _TILE_KERNELS[kernel_name, name, smooth]
     down, across = -(-q.m // tile.rows), -(-q.n // tile.columns)
     launches, most = [], 0
     for b in batches(q.batch, a_batch, b_batch):
         numbers = (
             *(b.outer_strides[0], b.inner_strides[0], b.outer_strides[1], b.inner_strides[1], q.m * q.n),
-            *(q.m, q.n, q.k, lda, ldb, q.n, q.ld_saved, b.inner, splits, q.accumulate),
+            *(q.m, q.n, q.k, lda, ldb, q.n, q.ld_saved, b.inner, splits),
+            *(q.accumulate, ACTIVATIONS.index(q.activation), ACTIVATIONS.index(q.slope)),
         )
         offsets = (*b.starts, b.first * q.m * q.n)
         launches.append(Launch(kernel, (down * across, splits, b.matrices), tile.threads, offsets, numbers))

@@ -15,7 +15,8 @@ from tinygrad_lite.backends.cuda import array, compiler, elementwise, launching,
 from tinygrad_lite.backends.cuda.array import CudaArray, asarray, contiguous, copy_into
 from tinygrad_lite.backends.cuda.indexing import take
 from tinygrad_lite.backends.cuda.places import places_of_lengths
-from tinygrad_lite.backends.cuda.types import ALL, C_NAMES, element_bytes
+from tinygrad_lite.backends.cuda.scatter import module_of
+from tinygrad_lite.backends.cuda.types import ALL, element_bytes
 
 __all__ = [
     "arange",
@@ -297,8 +298,7 @@ def repeat(x: CudaArray, repeats: Any, axis: int) -> CudaArray:
 # --- sums -------------------------------------------------------------------------------------------------
 
 _overlaps: dict[Any, launching.Kernel] = {
-    dtype: launching.Kernel(compiler.module("scatter.cu", TYPE=C_NAMES[dtype]), "overlap_add", "PP296sqqIIIq")
-    for dtype in ALL
+    dtype: launching.Kernel(module_of(dtype), "overlap_add", "PP296sqqIIIq") for dtype in ALL
 }
 
 

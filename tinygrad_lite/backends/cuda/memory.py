@@ -26,8 +26,12 @@ from tinygrad_lite.errors import DeviceError, OutOfMemoryError, fail
 SMALLEST = 512  #: bytes; what the smallest block holds, and what all sizes are multiples of
 POOLING = os.environ.get("TINYGRAD_LITE_CUDA_POOL", "1") != "0"
 
-#: Says who holds device memory, for the message when there is no more; the layers above add to it.
-describe_holders: list[Callable[[], str]] = []
+_holders: list[Callable[[], str]] = []
+
+
+def describe_holders(function: Callable[[], str]) -> None:
+    """Have ``function`` say who holds device memory, when there is no more; arrays do not know what they are for."""
+    _holders[:] = [function]
 
 
 class Block:
@@ -114,7 +118,7 @@ class Pool:
         self._closed = True
         self._free.clear()
         for allocation, _ in self._owned.values():
-            allocation.free()
+            driver.let_go(allocation)
         self._owned.clear()
 
     # --- for graphs, which know addresses alone ---------------------------------------------------------
@@ -147,6 +151,7 @@ class Pool:
                     self._waiting.discard(address)
                     self._release(address, self._owned[address][1])
 
+    @driver.reported
     def _ask(self, size: int, wanted: int) -> int:
         """New memory of the driver's; when there is none, first what nobody can reach, then what the pool holds."""
         driver.current()
@@ -186,7 +191,7 @@ def _refuse(wanted: int) -> NoReturn:
     free, total = cuda.mem_get_info()
     lines = [f"has {readable(free)} free of {readable(total)}, but {readable(wanted)} are needed"]
     lines.append(f"this process holds {readable(pool.active)} in arrays and {readable(pool.held)} for new ones")
-    lines += [text for text in (describe() for describe in describe_holders) if text]
+    lines += [text for text in (describe() for describe in _holders) if text]
     hint = "smaller batches, no_grad() where no gradient is needed, or checkpoint() take less"
     fail(OutOfMemoryError, "cuda", "; ".join(lines), hint=hint)
 
@@ -271,6 +276,9 @@ _stages: list[_Stage] = []
 
 @driver.at_close
 def _forget_stages() -> None:
+    for stage in _stages:
+        driver.let_go(stage.buffer)
+        driver.let_go(stage.event)
     _stages.clear()
 
 
@@ -280,6 +288,7 @@ def _stage(turn: int) -> _Stage:
     return _stages[turn % 2]
 
 
+@driver.reported
 def upload(address: int, source: np.ndarray[Any, Any]) -> None:
     """Copy a contiguous NumPy array to device memory, in the order of the stream; the source may change afterwards."""
     import pycuda.driver as cuda
@@ -299,6 +308,7 @@ def upload(address: int, source: np.ndarray[Any, Any]) -> None:
         stage.busy = True
 
 
+@driver.reported
 def download(target: np.ndarray[Any, Any], address: int) -> None:
     """Copy device memory into a contiguous NumPy array, after everything that was launched before."""
     import pycuda.driver as cuda
@@ -329,6 +339,7 @@ def _refuse_recording(what: str, hint: str) -> None:
         fail(DeviceError, "capture", f"cannot record a step that {what}", hint=hint)
 
 
+@driver.reported
 def copy(target: int, source: int, nbytes: int) -> None:
     """Copy within device memory."""
     import pycuda.driver as cuda
@@ -338,6 +349,7 @@ def copy(target: int, source: int, nbytes: int) -> None:
     cuda.memcpy_dtod_async(target, source, nbytes, driver.current().stream)
 
 
+@driver.reported
 def fill_zero(address: int, nbytes: int) -> None:
     """Write zero bytes."""
     import pycuda.driver as cuda

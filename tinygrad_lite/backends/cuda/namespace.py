@@ -15,11 +15,13 @@ from tinygrad_lite.backends.cuda.elementwise import *
 from tinygrad_lite.backends.cuda.fourier import *
 from tinygrad_lite.backends.cuda.indexing import *
 from tinygrad_lite.backends.cuda.manipulation import *
+from tinygrad_lite.backends.cuda.memory import describe_holders as describe_holders
 from tinygrad_lite.backends.cuda.products import *
 from tinygrad_lite.backends.cuda.random import *
 from tinygrad_lite.backends.cuda.reductions import *
 from tinygrad_lite.backends.cuda.scans import *
 from tinygrad_lite.backends.cuda.scatter import *
+from tinygrad_lite.backends.cuda.sets import *
 from tinygrad_lite.backends.cuda.sorting import *
 from tinygrad_lite.backends.cuda.special import *
 from tinygrad_lite.backends.devices import to_device as to_device

@@ -38,8 +38,16 @@ NARROW = 32  #: elements of a row, below which a warp puts together one column i
 _ADD_AT, _ADD_ALONG, _EXTREMUM = (faults.operation(name) for name in ("add_at", "add_along_axis", "scatter_extremum"))
 _RUNS = "PPPPIIIIIII4x"
 _KERNELS: dict[Any, dict[str, launching.Kernel]] = {}
+
+
+def module_of(dtype: Any) -> compiler.Module:
+    """The kernels that add elements of a type; unsigned integers add signed ones too."""
+    bits = np.dtype(f"uint{8 * dtype.itemsize}") if dtype.kind == "i" else dtype
+    return compiler.module("scatter.cu", TYPE=C_NAMES[bits])
+
+
 for _dtype in ALL:
-    _module = compiler.module("scatter.cu", TYPE=C_NAMES[_dtype])
+    _module = module_of(_dtype)
     _KERNELS[_dtype] = {
         "add_lines": launching.Kernel(_module, "add_lines", "PPP32s360sqqqqII"),
         "add_chunks": launching.Kernel(_module, "add_chunks", f"PP{_RUNS}"),
@@ -52,14 +60,15 @@ for _dtype in ALL:
 def add_at(x: CudaArray, index: Any, shape: Any) -> CudaArray:
     """Zeros of ``shape`` with x added at ``index``; repeats add up."""
     result = array.empty(tuple(shape), x.dtype)
+    if not x.size:
+        _zero(result)
+        return result
     mask = only_mask(index)
     named = resolve(result, index, -1 if mask is None else _true_elements(x, result, index, mask))
     if named.result != x.shape:
         raise ValueError(f"shape mismatch: x has shape {x.shape}, but the index names elements of shape {named.result}")
-    if not result.size:
-        return result
     count = math.prod(named.shape)
-    if named.unique or not count:
+    if named.unique:
         _zero(result)
         if named.arrays:
             write(named, x, _ADD_AT)
@@ -76,7 +85,7 @@ def add_at(x: CudaArray, index: Any, shape: Any) -> CudaArray:
 def _true_elements(x: CudaArray, result: CudaArray, index: Any, mask: CudaArray) -> int:
     """How many elements of a mask are true, if x is what it keeps of ``result``."""
     rest = opened(result, index, mask)[0].size // max(mask.size, 1)
-    return x.size // rest if rest else 0
+    return x.size // max(rest, 1)
 
 
 def add_along_axis(x: CudaArray, indices: CudaArray, shape: Any, axis: int) -> CudaArray:
@@ -105,7 +114,8 @@ def add_along_axis(x: CudaArray, indices: CudaArray, shape: Any, axis: int) -> C
 
 
 def _zero(x: CudaArray) -> None:
-    memory.fill_zero(x.address, x.nbytes)
+    if x.size:
+        memory.fill_zero(x.address, x.nbytes)
 
 
 # --- few indices --------------------------------------------------------------------------------------------

@@ -138,8 +138,8 @@ def _power_of_two(n: int) -> int:
 def row_width(length: int, held: int, count: int, least: int) -> int:
     """Threads for each of ``count`` rows of ``length`` packs: a power of two.
 
-    Where there are threads enough, each has four packs under way, and ``least`` neighbours read a line of 128 bytes. Where
-    there are not, every pack has a thread of its own. Up to a warp no barrier is needed.
+    Where there are threads enough, each has four packs under way, and ``least`` neighbours read a line of 128 bytes.
+    Where there are not, every pack has a thread of its own. Up to a warp no barrier is needed.
     """
     shared = _power_of_two(-(-length // min(held, 4)))
     if length > 32:

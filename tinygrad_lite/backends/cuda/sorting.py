@@ -1,7 +1,7 @@
 """Sorting, searching and counting on the GPU: kernels/sort.cu, search.cu and count.cu.
 
 Kernels know elements by their size and by what their bits mean, so one module serves all dtypes of a size. Complex
-numbers, which NumPy orders by their parts, and the functions of sets are left to the CPU.
+numbers, which NumPy orders by their parts, are left to the CPU.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from tinygrad_lite.backends.cuda import compiler, driver, launching, layout, rad
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, empty, from_host, zeros
 from tinygrad_lite.backends.cuda.elementwise import astype, floor_divide, not_equal, remainder
 from tinygrad_lite.backends.cuda.fallback import on_cpu
+from tinygrad_lite.backends.cuda.manipulation import arange
 from tinygrad_lite.backends.cuda.places import places_of_true
 
-__all__ = [
-    *("argsort", "bincount", "isin", "nonzero", "searchsorted", "sort", "topk", "unique_all", "unique_counts"),
-]
+__all__ = ["argsort", "bincount", "nonzero", "searchsorted", "sort", "topk"]
 
 _EACH = 8  # entries of a thread (EACH in kernels/sort.cu)
 _TILE = 256 * _EACH  # entries of a block where rows are longer
@@ -42,10 +41,7 @@ for _item in (1, 2, 4, 8):
         launching.Kernel(_module, "take_places", "PPPPI"),
     )
     _module = compiler.module("search.cu", ITEM=_item)
-    _SEARCH[_item] = (
-        launching.Kernel(_module, "searchsorted", "PPPqqi?"),
-        launching.Kernel(_module, "contains", "PPPqqi?"),
-    )
+    _SEARCH[_item] = {name: launching.Kernel(_module, name, "PPPqqi?") for name in ("searchsorted", "contains")}
 _COUNT = compiler.module("count.cu")
 _UNRAVEL = launching.Kernel(_COUNT, "unravel", "PPq168s")
 _FIND_BOUNDS = launching.Kernel(_COUNT, "find_bounds", "PPq")
@@ -53,42 +49,40 @@ _COUNT_EACH = launching.Kernel(_COUNT, "count_each", "PPqq")
 _SUM_EACH = launching.Kernel(_COUNT, "sum_each", "PPPPq")
 
 _sort_complex, _argsort_complex, _topk_complex = on_cpu("sort"), on_cpu("argsort"), on_cpu("topk")
-_searchsorted_complex, _isin_complex = on_cpu("searchsorted"), on_cpu("isin")
-unique_all = on_cpu("unique_all")
-unique_counts = on_cpu("unique_counts")
+_searchsorted_complex = on_cpu("searchsorted")
 
 # --- order ------------------------------------------------------------------------------------------------
 
 
 def sort(x: CudaArray, axis: int, descending: bool, stable: bool) -> CudaArray:
     """The elements along ``axis`` in order; NaN is the largest."""
-    if not _sorts(x):
+    if not is_sortable(x):
         return _sort_complex(x, axis, descending, stable)  # type: ignore[no-any-return]
-    values: CudaArray = _ordered(x, x.shape[axis], axis, descending, True, False)[0]
+    values: CudaArray = ordered(x, x.shape[axis], axis, descending, True, False)[0]
     return values
 
 
 def argsort(x: CudaArray, axis: int, descending: bool, stable: bool) -> CudaArray:
     """The positions, as int64, that put the elements along ``axis`` in order; equal ones keep theirs."""
-    if not _sorts(x):
+    if not is_sortable(x):
         return _argsort_complex(x, axis, descending, stable)  # type: ignore[no-any-return]
-    places: CudaArray = _ordered(x, x.shape[axis], axis, descending, False, True)[1]
+    places: CudaArray = ordered(x, x.shape[axis], axis, descending, False, True)[1]
     return places
 
 
 def topk(x: CudaArray, k: int, axis: int, largest: bool) -> tuple[CudaArray, CudaArray]:
     """The first ``k`` elements of a sort, and their positions."""
-    if not _sorts(x):
+    if not is_sortable(x):
         return _topk_complex(x, k, axis, largest)  # type: ignore[no-any-return]
-    return _ordered(x, k, axis, largest, True, True)
+    return ordered(x, k, axis, largest, True, True)
 
 
-def _sorts(x: CudaArray) -> bool:
+def is_sortable(x: CudaArray) -> bool:
     """Whether the kernels can sort it: real numbers, counted in 31 bits."""
     return x.dtype.kind != "c" and x.size <= layout.MOST_ELEMENTS
 
 
-def _ordered(x: CudaArray, kept: int, axis: int, descending: bool, value: bool, place: bool) -> tuple[Any, Any]:
+def ordered(x: CudaArray, kept: int, axis: int, descending: bool, value: bool, place: bool) -> tuple[Any, Any]:
     """The first ``kept`` values and places along an axis of a stable sort, each if it is asked for."""
     order = (*(k for k in range(x.ndim) if k != axis), axis)
     moved = x if axis == x.ndim - 1 else x.view_as(*_permuted(x.shape, x.strides, order))
@@ -175,39 +169,30 @@ def _sort_by_digits(source: int, value: int, place: int, numbers: tuple[int, int
 
 def searchsorted(x1: CudaArray, x2: CudaArray, side: str) -> CudaArray:
     """Places, as int64, in the sorted ``x1`` at which the elements of ``x2`` would have to be put in."""
-    x1, x2 = _alike(x1, x2)
+    x1, x2 = alike(x1, x2)
     if x1.dtype.kind == "c":
         return _searchsorted_complex(x1, x2, side)  # type: ignore[no-any-return]
-    places = empty(x2.shape, dtypes.int64)
-    _search(0, x1, x2, places, side == "right")
-    return places
+    return look_up("searchsorted", x1, x2, dtypes.int64, side == "right")
 
 
-def isin(x1: CudaArray, x2: CudaArray, invert: bool) -> CudaArray:
-    """For every element of ``x1`` whether it is in ``x2``."""
-    x1, x2 = _alike(x1, x2)
-    if not _sorts(x2):
-        return _isin_complex(x1, x2, invert)  # type: ignore[no-any-return]
-    found = empty(x1.shape, dtypes.bool_)
-    _search(1, sort(x2.reshape(-1), 0, False, False), x1, found, invert)
-    return found
-
-
-def _alike(x1: CudaArray, x2: CudaArray) -> tuple[CudaArray, CudaArray]:
+def alike(x1: CudaArray, x2: CudaArray) -> tuple[CudaArray, CudaArray]:
+    """Both in the dtype to which they promote."""
     if x1.dtype == x2.dtype:
         return x1, x2
     dtype = np.result_type(x1.dtype, x2.dtype)
     return astype(x1, dtype), astype(x2, dtype)
 
 
-def _search(which: int, ordered: CudaArray, wanted: CudaArray, result: CudaArray, flag: bool) -> None:
-    ordered, wanted = contiguous(ordered), contiguous(wanted)
+def look_up(name: str, sorted_values: CudaArray, wanted: CudaArray, dtype: Any, flag: bool) -> CudaArray:
+    """The result of a kernel of kernels/search.cu for every element that is wanted."""
+    held, wanted, result = contiguous(sorted_values), contiguous(wanted), empty(wanted.shape, dtype)
     if result.size:
         threads = launching.block_size(result.size)
-        numbers = (ordered.size, result.size, _KINDS[ordered.dtype.kind], flag)
-        addresses = (ordered.address, wanted.address, result.address)
-        kernel = _SEARCH[ordered.dtype.itemsize][which]
-        kernel((launching.blocks(result.size, threads), 1, 1), (threads, 1, 1), *addresses, *numbers)
+        grid = (launching.blocks(result.size, threads), 1, 1)
+        addresses = (held.address, wanted.address, result.address)
+        numbers = (held.size, result.size, _KINDS[held.dtype.kind], flag)
+        _SEARCH[held.dtype.itemsize][name](grid, (threads, 1, 1), *addresses, *numbers)
+    return result
 
 
 # --- counting ---------------------------------------------------------------------------------------------
@@ -270,8 +255,8 @@ def _weighted(x: CudaArray, weights: CudaArray, length: int) -> CudaArray:
     """The sums of runs of equal integers, which sorting has made; their order depends on nothing but ``x``."""
     sums = empty(length, dtypes.float64)
     if length:
-        ordered, places = _ordered(x, x.size, 0, False, True, True)
-        starts = searchsorted(ordered, from_host(np.arange(length + 1)), "left")
+        values, places = ordered(x, x.size, 0, False, True, True)
+        starts = searchsorted(values, arange(length + 1), "left")
         held = contiguous(astype(weights, dtypes.float64))
         addresses = (held.address, places.address, starts.address, sums.address)
         _SUM_EACH((launching.blocks(length, 8), 1, 1), (256, 1, 1), *addresses, length)
