@@ -7,6 +7,7 @@
 
 DEVICE float plus(float a, float b) { return a + b; }
 DEVICE double plus(double a, double b) { return a + b; }
+DEVICE int32_t plus(int32_t a, int32_t b) { return a + b; }
 DEVICE uint64_t plus(uint64_t a, uint64_t b) { return a + b; }  // of signed numbers too: only their overflow is defined
 template <class R>
 DEVICE complex<R> plus(complex<R> a, complex<R> b) {

@@ -4,8 +4,8 @@
 //   nanmax, nanmin  NaN loses
 //   argmax, argmin  the place, in its set, of the first of the largest or smallest; of the first NaN if there is one
 //
-// Cost: each element is read once, 16 bytes at a time where they lie side by side, and a few instructions are spent on it;
-// the ceiling is the bandwidth of reading memory. See reduce.cuh for the shapes.
+// Cost: each element is read once, 16 bytes at a time where they lie side by side, and a few instructions are spent on
+// it; the ceiling is the bandwidth of reading memory. See reduce.cuh for the shapes.
 //
 // Needs -DTYPE= and -DKIND= (reduce.cuh).
 #include "reduce.cuh"
@@ -13,6 +13,7 @@
 template <bool LARGEST>
 struct Extremum : Plain {
     typedef C State;
+    typedef C Leaf;
     using Plain::Plain;
     static __device__ __forceinline__ State none() { return LARGEST ? Limits<C>::lowest() : Limits<C>::highest(); }
     __device__ __forceinline__ State of(T x, int64_t) const { return C(x); }
@@ -32,6 +33,7 @@ struct Candidate {
 template <bool LARGEST>
 struct Place : Plain {
     typedef Candidate State;
+    typedef Candidate Leaf;
     using Plain::Plain;
     static __device__ __forceinline__ State none() { return {C(0), -1}; }
     __device__ __forceinline__ State of(T x, int64_t index) const { return {C(x), index}; }

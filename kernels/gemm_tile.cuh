@@ -50,12 +50,11 @@ struct Source {
     static constexpr int PARTS = ROWS / STEP;
     static_assert(THREADS % 8 == 0 && ROWS % STEP == 0 && DEPTH % 8 == 0, "whole rows of threads");
 
-    const float* at;  // the thread's first row; the others lie `step` further each, up to number `last`
-    int64_t step;
-    int row, k, last;
+    const float* at;  // in the thread's first row; the others are STEP rows further each, up to number `last`
+    int ld, row, k, last;
 
     __device__ __forceinline__ Source(const float* operand, int ld, int rows, int first_row, int begin, int thread)
-        : step((int64_t)ld * STEP), row(thread / 8), k(thread % 8) {
+        : ld(ld), row(thread / 8), k(thread % 8) {
         const int first = first_row + row < rows ? first_row + row : rows - 1;
         at = operand + (int64_t)first * ld + begin + k;
         last = (rows - 1 - first) / STEP;
@@ -70,7 +69,7 @@ struct Source {
 #pragma unroll
             for (int j = 0; j < DEPTH; j += 8)
                 copies.copy<4>(&tile[j + k][row + i * STEP], from + j, WHOLE || j + k < depth);
-            if (i < last) from += step;
+            if (i < last) from += (int64_t)ld * STEP;
         }
         at += WHOLE ? DEPTH : depth;
     }

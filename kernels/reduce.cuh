@@ -1,16 +1,17 @@
 // Reductions: one result for each set of elements, whatever axes they lie along and whatever operation joins them.
 //
-//   rows     sets with runs of neighbours in memory: sums along the last axes. `lanes` threads take a run, 16 bytes each at
-//            a time; `width` threads have a set, and where it has more than one run these go to their groups of lanes.
-//   columns  neighbours in memory belong to different sets: sums along the first axes. A block is `wide` x `high` threads:
-//            each has V neighbouring sets, and every high-th element of them.
+//   rows     sets with runs of neighbours in memory: sums along the last axes. `lanes` threads take a run, 16 bytes each
+//            at a time; `width` threads have a set, and where it has more than one run these go to their groups of lanes.
+//   columns  neighbours in memory belong to different sets: sums along the first axes. A block is `wide` x `high`
+//            threads: each has V neighbouring sets, and every high-th element of them.
 //
 // Where there are few sets, several blocks share each, and the last of them joins what they found. The grouping follows
-// from shapes alone, so two runs give the same bits. Sums of n elements are trees over threads over chains, so that their
-// errors grow far more slowly than n.
+// from shapes alone, so two runs give the same bits. Sums of n elements are trees over threads over chains: their errors
+// grow far more slowly than n.
 //
-// An operation Op has a State; none(), what an empty set has; of(x, index), what one element has, where index counts the
-// elements of its set; join(a, b), in any order; and put(...), which writes the result.
+// An operation Op has a State; none(), what an empty set has; of(x, index), what one element has, where index counts
+// the elements of its set; join(a, b), in any order; and put(...), which writes the result. of() gives a Leaf, which is a
+// State or something smaller that is enough for the elements of one vector.
 //
 // Needs -DTYPE= the element type and -DKIND= INTEGERS, FLOATS or COMPLEX. Bools are reduced as uint8_t.
 #pragma once
@@ -60,7 +61,7 @@ struct Rows {
 
 // What COUNT neighbours of a vector have, from its element FROM on, joined as a tree.
 template <class Op, int FROM, int COUNT>
-DEVICE typename Op::State joined(const Op& op, const Vector<T, LANES>& pack, int64_t index) {
+DEVICE typename Op::Leaf joined(const Op& op, const Vector<T, LANES>& pack, int64_t index) {
     if constexpr (COUNT == 1) {
         return op.of(pack.item[FROM], index + FROM);
     } else {
@@ -73,12 +74,13 @@ DEVICE typename Op::State joined(const Op& op, const Vector<T, LANES>& pack, int
 template <class Op>
 DEVICE void read_run(const Op& op, const T* run, uint32_t length, uint32_t lane, uint32_t lanes, int64_t index,
                      typename Op::State (&s)[AHEAD]) {
+    typedef typename Op::State State;
     typedef Vector<T, LANES> Pack;
     if (length < 4 * LANES) {
-        for (uint32_t i = lane; i < length; i += lanes) s[0] = Op::join(s[0], op.of(run[i], index + i));
+        for (uint32_t i = lane; i < length; i += lanes) s[0] = Op::join(s[0], State(op.of(run[i], index + i)));
         return;
     }
-    const uint32_t head = (uint32_t)(-reinterpret_cast<uintptr_t>(run) & 15) / sizeof(T);  // up to the first whole vector
+    const uint32_t head = (uint32_t)(-reinterpret_cast<uintptr_t>(run) & 15) / sizeof(T);  // before the first vector
     const uint32_t packs = (length - head) / LANES;
     const Pack* pack = reinterpret_cast<const Pack*>(run + head);
     uint32_t i = lane;
@@ -88,14 +90,17 @@ DEVICE void read_run(const Op& op, const T* run, uint32_t length, uint32_t lane,
         for (int k = 0; k < AHEAD; k++) ahead[k] = pack[i + k * lanes];
 #pragma unroll
         for (int k = 0; k < AHEAD; k++) {
-            s[k] = Op::join(s[k], joined<Op, 0, LANES>(op, ahead[k], index + head + (int64_t)(i + k * lanes) * LANES));
+            const int64_t first = index + head + (int64_t)(i + k * lanes) * LANES;
+            s[k] = Op::join(s[k], State(joined<Op, 0, LANES>(op, ahead[k], first)));
         }
     }
     for (; i < packs; i += lanes) {
-        s[0] = Op::join(s[0], joined<Op, 0, LANES>(op, pack[i], index + head + (int64_t)i * LANES));
+        s[0] = Op::join(s[0], State(joined<Op, 0, LANES>(op, pack[i], index + head + (int64_t)i * LANES)));
     }
-    for (uint32_t k = lane; k < head; k += lanes) s[1] = Op::join(s[1], op.of(run[k], index + k));
-    for (uint32_t k = head + packs * LANES + lane; k < length; k += lanes) s[2] = Op::join(s[2], op.of(run[k], index + k));
+    for (uint32_t k = lane; k < head; k += lanes) s[1] = Op::join(s[1], State(op.of(run[k], index + k)));
+    for (uint32_t k = head + packs * LANES + lane; k < length; k += lanes) {
+        s[2] = Op::join(s[2], State(op.of(run[k], index + k)));
+    }
 }
 
 // What the threads of a block found, joined; its first warp gets it.
@@ -217,7 +222,7 @@ DEVICE void columns(const Operands& operands, const Columns& shape) {
             shape.elements.find(i, offset);
             const Pack pack = *reinterpret_cast<const Pack*>(x + offset[0]);
 #pragma unroll
-            for (int k = 0; k < V; k++) s[k] = Op::join(s[k], op.item[k].of(pack.item[k], i));
+            for (int k = 0; k < V; k++) s[k] = Op::join(s[k], State(op.item[k].of(pack.item[k], i)));
         }
     }
     __shared__ State slots[THREADS * V];

@@ -3,7 +3,7 @@
 //   cumulative_sum, cumulative_prod   of integers in 64 bits; half in float and double, rounded once
 //   cumulative_max, cumulative_min    from the first NaN on NaN
 //   logcumsumexp                      log(exp(x_1) + ... + exp(x_k)), from the larger of two and their distance
-//   linear_scan                       h_k = a_k h_(k-1) + x_k, as a scan of pairs: (a, x) and then (b, y) is (b a, b x + y)
+//   linear_scan                       h_k = a_k h_(k-1) + x_k, as a scan of pairs: (a, x), then (b, y) is (b a, b x + y)
 //                                     (Blelloch, "Prefix sums and their applications", 1990, section 1.4)
 //
 // Cost: each element is read once and written once, a few instructions each; the ceiling is the bandwidth of a
@@ -77,7 +77,7 @@ struct Unary {
 struct Sum : Unary {
     typedef Total State;
     typedef Written Value;
-    static __device__ __forceinline__ State none() { return State(0); }
+    static __device__ __forceinline__ State none() { return State(-0.0); }  // which leaves the sign of a zero alone
     static __device__ __forceinline__ State element(T x, T, bool) { return total(x); }
     static __device__ __forceinline__ State join(State a, State b) { return plus(a, b); }
     static __device__ __forceinline__ Value value(State s) { return Value(s); }

@@ -1,16 +1,17 @@
 // Scans: along an axis, each element joined with all before it, for any operation that may be grouped at will.
 //
-//   rows     a block takes a line, tile by tile. A thread joins a few neighbours in order, the threads' totals are scanned in
-//            the warps, and those of the warps in order; so a long line is a chain over tiles of a tree.
+//   rows     a block takes a line, tile by tile. A thread joins a few neighbours in order, the threads' totals are
+//            scanned in the warps, and those of the warps in order; so a long line is a chain over tiles of a tree.
 //   columns  a thread takes a line, element by element; its neighbours take the lines beside it.
 //
-// Where lines are few and long, they are cut into segments and scanned by two launches: the first leaves the total of each
-// segment, the second begins each with the totals before it, which it joins in order. Blocks never wait for each other.
+// Where lines are few and long, they are cut into segments and scanned by two launches: the first leaves the total of
+// each segment, the second begins each with the totals before it, which it joins in order. Blocks never wait for each
+// other.
 //
-// An operation Op has OPERANDS, a State, none(), join(earlier, later), element(x, a, is_first) and value(state), which is
-// written. CHECKED says that joining in a tree can fail where one step after the other does not: products of the elements
-// in between may overflow. Then finite(state) tells, and the tile, or the line, is done step by step; rounded(state) is
-// what a step leaves.
+// An operation Op has OPERANDS, a State, none(), join(earlier, later), element(x, a, is_first) and value(state), which
+// is written. CHECKED says that joining in a tree can fail where one step after the other does not: products of the
+// elements in between may overflow. Then finite(state) tells, and the tile, or the line, is done step by step;
+// rounded(state) is what a step leaves, and is_lost(state) that nothing can change what follows.
 //
 // Needs -DTYPE= the element type and -DKIND= BOOLS, INTEGERS, FLOATS or COMPLEX.
 #pragma once
@@ -62,8 +63,8 @@ struct Tile {
     // Threads read ITEMS neighbours each: without the gaps these would lie in a few banks only.
     static __device__ __forceinline__ uint32_t slot(uint32_t place) { return place + place / 32; }
 
-    // Joins what the threads before this one have, and gives the total of the block. Behind it, a barrier has to come before
-    // the next call.
+    // Joins what the threads before this one have, and gives the total of the block. Behind it, a barrier has to come
+    // before the next call.
     __device__ __forceinline__ State before(State own, State& total) const {
         const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32;
 #pragma unroll

@@ -11,10 +11,13 @@ from tinygrad_lite.backends.cpu import clipping as clipping
 from tinygrad_lite.backends.cpu import updates as updates
 from tinygrad_lite.backends.cpu.elementwise import *
 from tinygrad_lite.backends.cpu.fourier import *
-from tinygrad_lite.backends.cpu.gamma_function import *
+from tinygrad_lite.backends.cpu.gamma_function import digamma as digamma
+from tinygrad_lite.backends.cpu.gamma_function import lgamma as lgamma
+from tinygrad_lite.backends.cpu.gamma_function import polygamma as polygamma
 from tinygrad_lite.backends.cpu.indexing import *
 from tinygrad_lite.backends.cpu.linalg import *
 from tinygrad_lite.backends.cpu.manipulation import *
+from tinygrad_lite.backends.cpu.matrix_exponential import matrix_exp as matrix_exp
 from tinygrad_lite.backends.cpu.random import exponential as exponential
 from tinygrad_lite.backends.cpu.random import integers as integers
 from tinygrad_lite.backends.cpu.random import keep_mask as keep_mask

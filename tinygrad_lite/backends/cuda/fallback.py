@@ -1,4 +1,4 @@
-"""The few functions that the GPU backend computes on the CPU: decompositions and solvers, long sorts, sets.
+"""The few functions that the GPU backend computes on the CPU: decompositions, solvers, complex order, slices as sets.
 
 Each copies its operands to the processor and the results back, which waits for the GPU. It is counted, and a
 warning names it once.
