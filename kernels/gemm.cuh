@@ -66,49 +66,60 @@ DEVICE R through_slope(int activation, R g, R y) {
     return g;
 }
 
-// Four neighbours of a row of C, completed and written; 16 bytes at a time where rows begin at multiples of 16 bytes.
+// The first `count` of four neighbours in memory, in one access if all four are there and lie at a multiple of 16 bytes.
+DEVICE float4 load_four(const float* from, int count, bool aligned) {
+    if (aligned && count == 4) return *reinterpret_cast<const float4*>(from);
+    return make_float4(from[0], count > 1 ? from[1] : 0.0f, count > 2 ? from[2] : 0.0f, count > 3 ? from[3] : 0.0f);
+}
+
+DEVICE void store_four(float* to, float4 v, int count, bool aligned) {
+    if (aligned && count == 4) {
+        *reinterpret_cast<float4*>(to) = v;
+        return;
+    }
+    to[0] = v.x;
+    if (count > 1) to[1] = v.y;
+    if (count > 2) to[2] = v.z;
+    if (count > 3) to[3] = v.w;
+}
+
+DEVICE void add_to(float4& sum, float4 x) {
+    sum.x += x.x;
+    sum.y += x.y;
+    sum.z += x.z;
+    sum.w += x.w;
+}
+
+// Completes four neighbours of a row of C and writes them.
 struct Output {
     const Gemm& g;
     float* c;
-    bool wide, wide_saved;
+    bool aligned_c, aligned_saved, aligned_bias;
 
     __device__ __forceinline__ Output(const Gemm& gemm, uint32_t z) : g(gemm), c(gemm.c + z * gemm.c_batch) {
-        wide = g.ldc % 4 == 0 && (uintptr_t)c % 16 == 0;
-        wide_saved = g.ld_saved % 4 == 0 && (uintptr_t)g.saved % 16 == 0;
-    }
-
-    __device__ __forceinline__ float completed(float z, int column, float y, float old) const {
-        if (g.bias) z += g.bias[column];
-        z = through_slope(g.slope, activated<SMOOTH>(g.activation, z), y);
-        return g.accumulate ? z + old : z;
+        aligned_c = g.ldc % 4 == 0 && (uintptr_t)c % 16 == 0;
+        aligned_saved = g.ld_saved % 4 == 0 && (uintptr_t)g.saved % 16 == 0;
+        aligned_bias = (uintptr_t)g.bias % 16 == 0;
     }
 
     __device__ __forceinline__ void store(int row, int column, float4 v) const {
         if (row >= g.m || column >= g.n) return;
+        const int count = g.n - column < 4 ? g.n - column : 4;
         float* target = c + (int64_t)row * g.ldc + column;
-        const float* saved = g.saved + (int64_t)row * g.ld_saved + column;
-        if (wide && column + 4 <= g.n) {
-            float4 y = v, old = v;
-            if (g.slope != NONE) {
-                if (wide_saved) y = *reinterpret_cast<const float4*>(saved);
-                else y = make_float4(saved[0], saved[1], saved[2], saved[3]);
-            }
-            if (g.accumulate) old = *reinterpret_cast<const float4*>(target);
-            constexpr int UNROLLED = SMOOTH ? 1 : 4;  // this stands in the kernel once for every piece of a thread's tile
+        if (g.bias) add_to(v, load_four(g.bias + column, count, aligned_bias));
+        if (g.activation != NONE) {
+            // This code stands in the kernel once for every piece of a thread's tile: what is long stays a loop, in which
+            // the elements take turns at x.
+            constexpr int UNROLLED = SMOOTH ? 1 : 4;
 #pragma unroll UNROLLED
-            for (int j = 0; j < 4; j++) {  // the elements take turns at x
-                v = make_float4(v.y, v.z, v.w, completed(v.x, column + j, y.x, old.x));
-                y = make_float4(y.y, y.z, y.w, y.x);
-                old = make_float4(old.y, old.z, old.w, old.x);
-            }
-            *reinterpret_cast<float4*>(target) = v;
-            return;
+            for (int j = 0; j < 4; j++) v = make_float4(v.y, v.z, v.w, activated<SMOOTH>(g.activation, v.x));
         }
-#pragma unroll 1
-        for (int j = 0; j < 4 && column + j < g.n; j++) {
-            const float y = g.slope != NONE ? saved[j] : 0.0f, old = g.accumulate ? target[j] : 0.0f;
-            target[j] = completed(v.x, column + j, y, old);
-            v = make_float4(v.y, v.z, v.w, v.x);
+        if (g.slope != NONE) {
+            const float4 y = load_four(g.saved + (int64_t)row * g.ld_saved + column, count, aligned_saved);
+            v = make_float4(through_slope(g.slope, v.x, y.x), through_slope(g.slope, v.y, y.y),
+                            through_slope(g.slope, v.z, y.z), through_slope(g.slope, v.w, y.w));
         }
+        if (g.accumulate) add_to(v, load_four(target, count, aligned_c));
+        store_four(target, v, count, aligned_c);
     }
 };

@@ -164,13 +164,6 @@ struct Share {
 
 // --- split k -------------------------------------------------------------------------------------------
 
-DEVICE void add_to(float4& sum, float4 x) {
-    sum.x += x.x;
-    sum.y += x.y;
-    sum.z += x.z;
-    sum.w += x.w;
-}
-
 // Partial tiles of several blocks become one in the block that finishes last. It adds them in the order of the splits, not
 // in that of arrival, so that every run gives the same bits. A piece (four elements) is read by the thread that has
 // written its namesake.

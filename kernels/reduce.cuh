@@ -1,17 +1,17 @@
 // Reductions: one result for each set of elements, whatever axes they lie along and whatever operation joins them.
 //
-//   rows     sets with runs of neighbours in memory: sums along the last axes. `lanes` threads take a run, 16 bytes each
-//            at a time; `width` threads have a set, and where it has more than one run these go to their groups of lanes.
+//   rows     sets with runs of neighbours in memory: sums along the last axes. `lanes` threads take a run, 16 bytes a
+//            thread at a time; `width` threads have a set, whose runs, if there are several, go to groups of lanes.
 //   columns  neighbours in memory belong to different sets: sums along the first axes. A block is `wide` x `high`
 //            threads: each has V neighbouring sets, and every high-th element of them.
 //
 // Where there are few sets, several blocks share each, and the last of them joins what they found. The grouping follows
-// from shapes alone, so two runs give the same bits. Sums of n elements are trees over threads over chains: their errors
-// grow far more slowly than n.
+// from shapes alone, so two runs give the same bits. Sums of n elements are trees over threads over chains: errors grow
+// far more slowly than n.
 //
 // An operation Op has a State; none(), what an empty set has; of(x, index), what one element has, where index counts
-// the elements of its set; join(a, b), in any order; and put(...), which writes the result. of() gives a Leaf, which is a
-// State or something smaller that is enough for the elements of one vector.
+// the elements of its set; join(a, b), in any order; and put(...), which writes the result. of() gives a Leaf: a State,
+// or something smaller that is enough for the elements of one vector.
 //
 // Needs -DTYPE= the element type and -DKIND= INTEGERS, FLOATS or COMPLEX. Bools are reduced as uint8_t.
 #pragma once

@@ -3,7 +3,7 @@
 //   cumulative_sum, cumulative_prod   of integers in 64 bits; half in float and double, rounded once
 //   cumulative_max, cumulative_min    from the first NaN on NaN
 //   logcumsumexp                      log(exp(x_1) + ... + exp(x_k)), from the larger of two and their distance
-//   linear_scan                       h_k = a_k h_(k-1) + x_k, as a scan of pairs: (a, x), then (b, y) is (b a, b x + y)
+//   linear_scan                       h_k = a_k h_(k-1) + x_k, as a scan of pairs: (a, x), (b, y) are (b a, b x + y)
 //                                     (Blelloch, "Prefix sums and their applications", 1990, section 1.4)
 //
 // Cost: each element is read once and written once, a few instructions each; the ceiling is the bandwidth of a

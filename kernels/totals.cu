@@ -13,19 +13,15 @@
 
 #if KIND == INTEGERS
 typedef uint64_t Total;  // the low 64 bits, which signed and unsigned sums share
-template <class X, int BYTES = sizeof(X)>
+template <bool SMALL>
 struct SumOfFew {
-    typedef int32_t type;  // of at most 16 small integers
+    typedef int32_t type;  // of the elements of a vector
 };
-template <class X>
-struct SumOfFew<X, 4> {
+template <>
+struct SumOfFew<false> {
     typedef uint64_t type;
 };
-template <class X>
-struct SumOfFew<X, 8> {
-    typedef uint64_t type;
-};
-typedef SumOfFew<T>::type Few;
+typedef SumOfFew<sizeof(T) <= 2>::type Few;
 DEVICE Total widened(T x) { return Total(int64_t(x)); }
 #else
 typedef C Total;
