@@ -1,7 +1,7 @@
 // Arithmetic, rounding, comparisons, choices, logic and bits of elements of one type; NumPy's results, bit for bit.
 //
-// Cost: see elementwise.cuh; a few instructions per element, so that memory decides (the quotients of 64-bit integers and
-// the remainders of double excepted, which take tens of instructions).
+// Cost: see elementwise.cuh; a few instructions per element, so that memory decides (the quotients of 64-bit integers
+// and the remainders of double excepted, which take tens of instructions).
 //
 // Needs -DTYPE= and -DKIND= (elementwise.cuh).
 #include "elementwise.cuh"

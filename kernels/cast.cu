@@ -1,5 +1,6 @@
-// Casts from one type to each other one, as C does them: towards zero to integers, not equal to zero to bools, the real part
-// of complex numbers. What an integer type cannot hold wraps around, as far as 32 (unsigned: 64) bits hold it.
+// Casts from one type to each other one, as C does them: towards zero to integers, not equal to zero to bools, the
+// real part of complex numbers. What an integer type cannot hold wraps around, as far as 32 (unsigned: 64) bits hold
+// it.
 //
 // Cost: one read and one write of each element (elementwise.cuh).
 //

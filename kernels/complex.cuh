@@ -1,7 +1,8 @@
 // Arithmetic, exponentials, logarithms and powers of complex numbers, accurate to a few units in the last place of the
 // modulus, with the special values of C's Annex G where that matters.
 //
-// Products are the plain ones, quotients Smith's (R. L. Smith, "Algorithm 116: complex division", CACM 5, 1962), as NumPy's.
+// Products are the plain ones, quotients Smith's (R. L. Smith, "Algorithm 116: complex division", CACM 5, 1962), as
+// NumPy's.
 #pragma once
 
 #include "libm.cuh"

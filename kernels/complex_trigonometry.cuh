@@ -1,8 +1,8 @@
 // Trigonometric and hyperbolic functions of complex numbers, and their inverses.
 //
-// asin and acos: T. E. Hull, T. F. Fairgrieve, P. T. P. Tang, "Implementing the complex arcsine and arccosine functions
-// using exception handling", ACM TOMS 23 (1997). tanh and atanh: W. Kahan, "Branch cuts for complex elementary functions",
-// 1987. The others follow by turning the argument by a right angle.
+// asin and acos: T. E. Hull, T. F. Fairgrieve, P. T. P. Tang, "Implementing the complex arcsine and arccosine
+// functions using exception handling", ACM TOMS 23 (1997). tanh and atanh: W. Kahan, "Branch cuts for complex
+// elementary functions", 1987. The others follow by turning the argument by a right angle.
 #pragma once
 
 #include "complex.cuh"

@@ -6,7 +6,8 @@
 #include "layout.cuh"
 #include "sum_of_products.cuh"
 
-// The layout finds the first elements of the vectors in a, b and c; the others lie a_step, b_step and c_step further each.
+// The layout finds the first elements of the vectors in a, b and c; the others lie a_step, b_step and c_step further
+// each.
 template <class T>
 DEVICE void multiply_vectors(const T* a, const T* b, T* c, int64_t a_step, int64_t b_step, int64_t c_step,
                              const Layout<3>& layout) {

@@ -109,9 +109,8 @@ DEVICE void backward(const T* x, const R* saved, const T* g, T* dx, const Target
     const uint32_t lane = threadIdx.x % width;
     if (row >= count) return;
     const int64_t target = targets[row];
-    const bool counts = targets.counts(target);
     const R top = saved[row], sum = saved[count + row];
-    R gradient = R(g[row * g_step]);
+    R gradient = targets.counts(target) ? R(g[row * g_step]) : R(0);
     if (reduction == MEAN) gradient /= saved[2 * (uint64_t)count];
 #pragma unroll 2
     for (uint32_t at = lane * V; at < n; at += width * V) {
@@ -120,7 +119,7 @@ DEVICE void backward(const T* x, const R* saved, const T* g, T* dx, const Target
 #pragma unroll
         for (int j = 0; j < V; j++) {
             const R off_target = power_of_e(value[j] - top) / sum - R(at + j == target);
-            value[j] = counts ? off_target * gradient : R(0);
+            value[j] = off_target * gradient;
         }
         store<V>(dx + row * n + at, value);
     }

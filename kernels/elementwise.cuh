@@ -1,23 +1,26 @@
-// Element-wise kernels: one template behind all of them, and the macros with which a file writes its operations as a table.
+// Element-wise kernels: one template behind all of them, and the macros that make a file a table of operations.
 //
 //   UNARY(exp, T, libm::exp(x))             one operand x; T is the type of the result
 //   BINARY(less, bool, x < y)               two operands x and y
-//   TERNARY(clip, T, C, clipped(x, y, z))   three, of which x has the type named
+//   TERNARY(where, bool, x ? y : z)         three, of which x has the type named and y, z and the result T
 //
-// An expression computes with C: float for half, T otherwise; its value is rounded once, when it is stored. Each line makes
-// two kernels:
+// An expression computes with C: float for half, T otherwise; its value is rounded once, when it is stored. Each line
+// makes two kernels:
 //
-//   name_vector   a thread takes LANES neighbours, 16 bytes of the widest operand, in one load and one store. Inner strides
-//                 are 1, or 0 for an operand that is repeated, and 1 for the result. The last thread may have less to do.
+//   name_vector   a thread takes LANES neighbours, 16 bytes of the widest operand, in one load and one store. Inner
+//                 strides are 1, or 0 for an operand that is repeated, and 1 for the result. The last thread may have
+//                 less to do.
 //   name_strided  a thread takes one element; any strides, so any broadcasting.
 //
-// Their parameters: pointers to the operands and the result; of binary and ternary operations the numbers that stand for
-// the last two operands where these have no pointer, so that nothing is uploaded for x + 1; ``tail``; a Layout of operands
-// and result. In name_vector the innermost axis counts packs of LANES elements, and the last of all has ``tail`` elements.
+// Their parameters: pointers to the operands and the result; of binary and ternary operations the numbers that stand
+// for the last two operands where these have no pointer, so that nothing is uploaded for x + 1; ``tail``; a Layout of
+// operands and result. In name_vector the innermost axis counts packs of LANES elements, and the last of all has
+// ``tail`` elements.
 //
 // Cost: each operand is read once and the result written once; the ceiling is the bandwidth of a device-to-device copy.
 //
-// Needs -DTYPE= the element type and -DKIND= BOOLS, INTEGERS, FLOATS or COMPLEX.
+// Needs -DTYPE= the element type and -DKIND= BOOLS, INTEGERS, FLOATS or COMPLEX; without a TYPE there are the templates
+// alone.
 #pragma once
 
 #include "layout.cuh"
@@ -60,8 +63,8 @@ struct Neighbours {
     }
 };
 
-// Which elements a thread has: where they begin in each operand and the result, how far apart neighbours lie, and how many
-// there are.
+// Which elements a thread has: where they begin in each operand and the result, how far apart neighbours lie, and how
+// many there are.
 template <int N, int V>
 struct Place {
     int64_t offset[N], step[N];
@@ -97,7 +100,8 @@ DEVICE void unary(F f, const X* x, R* out, uint32_t tail, const Layout<2>& layou
 }
 
 template <int V, class F, class X, class Y, class R>
-DEVICE void binary(F f, const X* x, const Y* y, R* out, X x_number, Y y_number, uint32_t tail, const Layout<3>& layout) {
+DEVICE void binary(F f, const X* x, const Y* y, R* out, X x_number, Y y_number, uint32_t tail,
+                   const Layout<3>& layout) {
     Place<3, V> place;
     if (!place.find(layout, tail)) return;
     const Neighbours<X> a(x, x_number, place.offset[0], place.step[0]);

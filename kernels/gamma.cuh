@@ -57,8 +57,8 @@ FUNCTION double zeta(double s, double q) {
     return total + libm::pow(a, 1 - s) * (1 / (s - 1) + t * (0.5 + corrections));
 }
 
-// The n-th derivative of digamma for n >= 1; ``cotangent`` holds the n + 2 coefficients of that of cot t as a polynomial
-// in cot t.
+// The n-th derivative of digamma for n >= 1; ``cotangent`` holds the n + 2 coefficients of that of cot t as a
+// polynomial in cot t.
 FUNCTION double polygamma(double x, int n, double factorial, const double* __restrict__ cotangent) {
     const bool negative = x <= 0;
     double value = factorial * zeta(n + 1, negative ? 1 - x : x);

@@ -1,5 +1,5 @@
-// What the backend's float32 matrix products share: their operands, the epilogue that completes an element on its way to
-// memory, and the order in which partial sums are added where several blocks work on one tile.
+// What the backend's float32 matrix products share: their operands, and the epilogue that completes an element on its
+// way to memory.
 //
 //   C[m, n] = epilogue(sum over k of op(A)[m, k] op(B)[k, n]), row-major, for every matrix of a batch
 //
@@ -7,9 +7,9 @@
 // -DTRANSPOSE_B=1 the transpose of B[n][k]. Rows lie lda, ldb and ldc elements apart, any number of them; within a row
 // elements are neighbours. 0 as the distance between matrices repeats one of them.
 //
-// Epilogue, in this order: the bias of the column is added; an activation is applied; the slope of an activation, computed
-// from what it once returned, multiplies; the old C is added. Which of them, the kernel is told when it is launched; but tanh
-// and sigmoid as activations are many instructions for each element and take -DSMOOTH=1.
+// Epilogue, in this order: the bias of the column is added; an activation is applied; the slope of an activation,
+// computed from what it once returned, multiplies; the old C is added. Which of them, the kernel is told when it is
+// launched; but tanh and sigmoid as activations are many instructions for each element and take -DSMOOTH=1.
 #pragma once
 
 #include "types.cuh"
@@ -66,7 +66,8 @@ DEVICE R through_slope(int activation, R g, R y) {
     return g;
 }
 
-// The first `count` of four neighbours in memory, in one access if all four are there and lie at a multiple of 16 bytes.
+// The first `count` of four neighbours in memory, in one access if all four are there and lie at a multiple of 16
+// bytes.
 DEVICE float4 load_four(const float* from, int count, bool aligned) {
     if (aligned && count == 4) return *reinterpret_cast<const float4*>(from);
     return make_float4(from[0], count > 1 ? from[1] : 0.0f, count > 2 ? from[2] : 0.0f, count > 3 ? from[3] : 0.0f);
@@ -108,8 +109,8 @@ struct Output {
         float* target = c + (int64_t)row * g.ldc + column;
         if (g.bias) add_to(v, load_four(g.bias + column, count, aligned_bias));
         if (g.activation != NONE) {
-            // This code stands in the kernel once for every piece of a thread's tile: what is long stays a loop, in which
-            // the elements take turns at x.
+            // This code stands in the kernel once for every piece of a thread's tile: what is long stays a loop, in
+            // which the elements take turns at x.
             constexpr int UNROLLED = SMOOTH ? 1 : 4;
 #pragma unroll UNROLLED
             for (int j = 0; j < 4; j++) v = make_float4(v.y, v.z, v.w, activated<SMOOTH>(g.activation, v.x));

@@ -1,7 +1,7 @@
 // Matrix products of every element type, with any strides: rung 5 of the ladder as a template over the type.
 //
-//   gemm_any      C[m, n] = epilogue(sum over k of A[m, k] B[k, n]), tiles of 64 x 64, 4 x 4 elements per thread (complex
-//                 numbers of double precision: 32 x 32 and 2 x 2)
+//   gemm_any      C[m, n] = epilogue(sum over k of A[m, k] B[k, n]), tiles of 64 x 64, 4 x 4 elements per thread
+//                 (complex numbers of double precision: 32 x 32 and 2 x 2)
 //   gemm_any_end  adds the partial sums that gemm_any leaves where k is split, in the order of k, and completes them
 //   gemv_rows, gemv_columns   matrix times vector (gemv.cuh)
 //   cross         products of vectors with three elements (cross.cuh)
@@ -9,8 +9,8 @@
 // Transposition is a matter of strides here, and whatever strides an operand has, neighbouring threads read what lies
 // closest together. float32 has its own kernels (gemm_warp_tiles.cu, gemm_sliced.cu) and comes here only for vectors.
 //
-// Cost: 2 m n k flops (8 for complex numbers); size m n k (1/64 + 1/64) bytes from global memory; half a number from shared
-// memory per multiply-add.
+// Cost: 2 m n k flops (8 for complex numbers); size m n k (1/64 + 1/64) bytes from global memory; half a number from
+// shared memory per multiply-add.
 //
 // Needs -DTYPE=, the element type. Integers with a sign count as those without: their low bits are the same.
 #include "cross.cuh"

@@ -1,8 +1,8 @@
 // Matrix product, rung 4 of the ladder: each thread computes a column of 8 elements.
 //
-// The rung before reads two numbers from shared memory for each multiply-add. Here a thread keeps 8 sums in registers: for
-// one k it reads one element of B, uses it 8 times, and 8 elements of A, which all threads of its warp want at the
-// same time, so that one read serves 32 of them.
+// The rung before reads two numbers from shared memory for each multiply-add. Here a thread keeps 8 sums in
+// registers: for one k it reads one element of B, uses it 8 times, and 8 elements of A, which all threads of its warp
+// want at the same time, so that one read serves 32 of them.
 //
 // Cost: 2 m n k flops; with tiles of 64 x 64, 4 m n k (1/64 + 1/64) bytes from global memory, 1/16 byte per flop; 9
 // numbers from shared memory for 8 multiply-adds instead of 16, 2.25 bytes per flop.

@@ -1,11 +1,11 @@
 // Matrix product, rung 5 of the ladder: each thread computes a tile of 8 x 8 elements.
 //
-// For one k a thread reads 8 elements of A and 8 of B into registers and makes 64 multiply-adds of them: an outer product.
-// Reads of shared memory grow with the sides of the tile, arithmetic with its area. A side of 8 takes 64 registers
-// for sums and 16 for operands; 16 x 8 would leave room for half as many threads.
+// For one k a thread reads 8 elements of A and 8 of B into registers and makes 64 multiply-adds of them: an outer
+// product. Reads of shared memory grow with the sides of the tile, arithmetic with its area. A side of 8 takes 64
+// registers for sums and 16 for operands; 16 x 8 would leave room for half as many threads.
 //
-// Cost: 2 m n k flops; with tiles of 128 x 128, 4 m n k (1/128 + 1/128) bytes from global memory, 1/32 byte per flop; 16
-// numbers from shared memory for 64 multiply-adds, half a byte per flop.
+// Cost: 2 m n k flops; with tiles of 128 x 128, 4 m n k (1/128 + 1/128) bytes from global memory, 1/32 byte per flop;
+// 16 numbers from shared memory for 64 multiply-adds, half a byte per flop.
 //
 // Grid: (n / 128, m / 128) rounded up, blocks of 256 threads.
 #include "gemm_ladder.cuh"

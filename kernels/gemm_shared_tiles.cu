@@ -1,8 +1,8 @@
 // Matrix product, rung 3 of the ladder: tiles in shared memory.
 //
-// A block of 32 x 32 threads computes a tile of 32 x 32 elements of C. It walks along k in steps of 32: all threads together
-// bring a tile of A and one of B to shared memory, wait for each other, and multiply the two from there. What one
-// thread has read from global memory, 32 threads use.
+// A block of 32 x 32 threads computes a tile of 32 x 32 elements of C. It walks along k in steps of 32: all threads
+// together bring a tile of A and one of B to shared memory, wait for each other, and multiply the two from there.
+// What one thread has read from global memory, 32 threads use.
 //
 // Each tile is read along its rows in memory, whichever layout it has, so all layouts are coalesced. The tile that is
 // stored with rows and columns exchanged has 33 columns: with 32, a column would lie in one bank of shared memory, and

@@ -1,10 +1,10 @@
 // Matrix product for skinny shapes, whose C has fewer tiles than the GPU has multiprocessors: k is sliced.
 //
-// A network's layers are such products: with 128 samples and 512 units C has four tiles of 128 x 128. Here tiles are small,
-// and the warps of a block share one tile, each multiplying a slice of k of its own: a warp waits for nobody but itself
-// until, at the end, the warps' tiles are added in the order of the slices. Where that is still too little work for all
-// multiprocessors, blocks share a tile in the same way (gemm_tile.cuh). Each warp has four small tiles of its slice under
-// way at any time, because what such a product waits for is the first byte and not the last.
+// A network's layers are such products: with 128 samples and 512 units C has four tiles of 128 x 128. Here tiles are
+// small, and the warps of a block share one tile, each multiplying a slice of k of its own: a warp waits for nobody
+// but itself until, at the end, the warps' tiles are added in the order of the slices. Where that is still too little
+// work for all multiprocessors, blocks share a tile in the same way (gemm_tile.cuh). Each warp has three small tiles
+// of its slice under way at any time, because what such a product waits for is the first byte and not the last.
 //
 // Cost: 2 m n k flops; 4 m n k (1/32 + 1/32) bytes from the second-level cache, an eighth of a byte per flop, and at
 // least 4 (m k + k n + m n) from memory. Split k adds 8 m n bytes per split, in the second-level cache.
@@ -41,10 +41,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 5) gemm_sliced(const Gemm 
     tile_of_block(g, TILE, TILE, first_row, first_column);
     const int64_t outer = blockIdx.z / g.batch_inner, inner = blockIdx.z % g.batch_inner;
     const Slice slice(g.k, DEPTH, blockIdx.y * WARPS + warp, g.splits * WARPS);
-    Source<TILE, DEPTH, 32, TRANSPOSE_A> a(g.a + outer * g.a_outer + inner * g.a_inner, g.lda, g.m, first_row, slice.begin,
-                                           lane);
-    Source<TILE, DEPTH, 32, !TRANSPOSE_B> b(g.b + outer * g.b_outer + inner * g.b_inner, g.ldb, g.n, first_column,
-                                            slice.begin, lane);
+    const float* a_matrix = g.a + outer * g.a_outer + inner * g.a_inner;
+    const float* b_matrix = g.b + outer * g.b_outer + inner * g.b_inner;
+    Source<TILE, DEPTH, 32, TRANSPOSE_A> a(a_matrix, g.lda, g.m, first_row, slice.begin, lane);
+    Source<TILE, DEPTH, 32, !TRANSPOSE_B> b(b_matrix, g.ldb, g.n, first_column, slice.begin, lane);
     Operand &a_tiles = shared.operands[warp].a, &b_tiles = shared.operands[warp].b;
     LaneShare share(0, 0, lane);
     const bool sums = SUMS && g.sums && first_column == 0;

@@ -1,5 +1,5 @@
-// The parts from which tiled float32 products are put together: which tile is a block's, how its operands come to shared
-// memory, what a thread multiplies, and how partial tiles become one.
+// The parts from which tiled float32 products are put together: which tile is a block's, how its operands come to
+// shared memory, what a thread multiplies, and how partial tiles become one.
 //
 // In shared memory both operands lie k by k: tile[k][row of A or column of B]. Then one k of a thread's operands is a
 // few 16-byte reads. A tile has PAD more columns than rows of its operand: a power of two as the distance between
@@ -13,8 +13,8 @@ constexpr int PAD = 4;
 
 // --- which part of the product -------------------------------------------------------------------------
 
-// Blocks that run at the same time compute tiles that lie close together, in bands of 8 rows of tiles: they read the same
-// rows and columns, which the second-level cache then holds.
+// Blocks that run at the same time compute tiles that lie close together, in bands of 8 rows of tiles: they read the
+// same rows and columns, which the second-level cache then holds.
 DEVICE void tile_of_block(const Gemm& g, int tile_m, int tile_n, int& row, int& column) {
     const uint32_t rows = (g.m + tile_m - 1) / tile_m, columns = (g.n + tile_n - 1) / tile_n;
     const uint32_t band = blockIdx.x / (8 * columns), within = blockIdx.x - band * 8 * columns;
@@ -23,8 +23,8 @@ DEVICE void tile_of_block(const Gemm& g, int tile_m, int tile_n, int& row, int& 
     column = (int)(within / height) * tile_n;
 }
 
-// The k of one of `parts` workers, counted in tiles of `depth`. What does not fill a tile comes first, so that a loop over
-// the following tiles need not ask whether they are full.
+// The k of one of `parts` workers, counted in tiles of `depth`. What does not fill a tile comes first, so that a loop
+// over the following tiles need not ask whether they are full.
 struct Slice {
     int tiles;  // how many
     int begin;  // the first k of the first
@@ -41,9 +41,9 @@ struct Slice {
 
 // --- from global to shared memory ----------------------------------------------------------------------
 
-// Tiles of an operand whose neighbours in memory are neighbours in k (A, and B transposed). A warp copies 8 k of 4 rows:
-// full 32-byte sectors of global memory, and 32 different banks of shared memory. Rows beyond the last are copies of it,
-// whose products are not stored.
+// Tiles of an operand whose neighbours in memory are neighbours in k (A, and B transposed). A warp copies 8 k of 4
+// rows: full 32-byte sectors of global memory, and 32 different banks of shared memory. Rows beyond the last are
+// copies of it, whose products are not stored.
 template <int ROWS, int DEPTH, int THREADS, bool TRANSPOSE>
 struct Source {
     static constexpr int STEP = THREADS / 8;     // rows that the threads copy at once
@@ -113,8 +113,8 @@ struct Source<ROWS, DEPTH, THREADS, true> {
 
 // --- the arithmetic -------------------------------------------------------------------------------------
 
-// The elements of a warp's tile that one lane computes: blocks of 4 rows and 4 columns, the neighbouring block belonging to
-// the neighbouring lane. LANES_M lanes lie below each other, 32 / LANES_M side by side.
+// The elements of a warp's tile that one lane computes: blocks of 4 rows and 4 columns, the neighbouring block
+// belonging to the neighbouring lane. LANES_M lanes lie below each other, 32 / LANES_M side by side.
 template <int ROWS, int COLUMNS, int LANES_M>
 struct Share {
     static constexpr int LANES_N = 32 / LANES_M;
@@ -164,9 +164,9 @@ struct Share {
 
 // --- split k -------------------------------------------------------------------------------------------
 
-// Partial tiles of several blocks become one in the block that finishes last. It adds them in the order of the splits, not
-// in that of arrival, so that every run gives the same bits. A piece (four elements) is read by the thread that has
-// written its namesake.
+// Partial tiles of several blocks become one in the block that finishes last. It adds them in the order of the
+// splits, not in that of arrival, so that every run gives the same bits. A piece (four elements) is read by the
+// thread that has written its namesake.
 template <int TILE, int HEIGHT, int THREADS>  // elements and rows of a tile, threads of a block
 struct Splits {
     float4* pieces;   // of this block's tile, split by split

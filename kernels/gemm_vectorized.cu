@@ -1,11 +1,12 @@
 // Matrix product, rung 6 of the ladder: 16 bytes per instruction.
 //
-// The arithmetic is that of the rung before. Instructions that are not multiply-adds take their place in the pipeline, so
-// there shall be few: four elements are read from global memory, from shared memory, and written to C at a time. For
-// that a thread's elements lie in groups of four, and an operand whose neighbours in memory follow k is turned round on
-// its way: read as four k of a row, written to shared memory as four rows.
+// The arithmetic is that of the rung before. Instructions that are not multiply-adds take their place in the
+// pipeline, so there shall be few: four elements are read from global memory, from shared memory, and written to C at
+// a time. For that a thread's elements lie in groups of four, and an operand whose neighbours in memory follow k is
+// turned round on its way: read as four k of a row, written to shared memory as four rows.
 //
-// Where an operand does not begin at a multiple of 16 bytes, or its rows do not, four single reads take the place of one.
+// Where an operand does not begin at a multiple of 16 bytes, or its rows do not, four single reads take the place of
+// one.
 //
 // Cost: as rung 5, with a quarter of its load and store instructions: 4 reads of shared memory for 64 multiply-adds.
 //

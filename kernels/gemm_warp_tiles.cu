@@ -1,9 +1,10 @@
 // Matrix product, rung 7 of the ladder: a tile per warp, and copies that run while the warps multiply.
 //
-// A block's tile is cut into tiles of warps, and those into blocks of 4 x 4 per lane. The lanes of a warp lie 8 x 4, so
-// that for one k a warp reads 64 different rows and 32 different columns, most of them by several lanes at once: one
-// read of shared memory serves all lanes that want the same address. The operands of the next tile arrive by cp.async in
-// a second buffer while this one is multiplied, so that a tile costs one barrier and no registers wait for memory.
+// A block's tile is cut into tiles of warps, and those into blocks of 4 x 4 per lane. The lanes of a warp lie 8 x 4,
+// so that for one k a warp reads 64 different rows and 32 different columns, most of them by several lanes at once:
+// one read of shared memory serves all lanes that want the same address. The operands of the next tile arrive by
+// cp.async in a second buffer while this one is multiplied, so that a tile costs one barrier and no registers wait
+// for memory.
 //
 // Cost: 2 m n k flops. Global memory: each tile of C reads its rows of A and columns of B once, 4 m n k (1 / tile_m +
 // 1 / tile_n) bytes, 1/32 byte per flop for 128 x 128, mostly from the second-level cache; at least
@@ -28,10 +29,10 @@ DEVICE void multiply(const Gemm& g) {
     tile_of_block(g, TILE_M, TILE_N, first_row, first_column);
     const int64_t outer = blockIdx.z / g.batch_inner, inner = blockIdx.z % g.batch_inner;
     const Slice slice(g.k, DEPTH, MAY_SPLIT ? blockIdx.y : 0, MAY_SPLIT ? g.splits : 1);
-    Source<TILE_M, DEPTH, THREADS, TRANSPOSE_A> a(g.a + outer * g.a_outer + inner * g.a_inner, g.lda, g.m, first_row,
-                                                  slice.begin, thread);
-    Source<TILE_N, DEPTH, THREADS, !TRANSPOSE_B> b(g.b + outer * g.b_outer + inner * g.b_inner, g.ldb, g.n, first_column,
-                                                   slice.begin, thread);
+    const float* a_matrix = g.a + outer * g.a_outer + inner * g.a_inner;
+    const float* b_matrix = g.b + outer * g.b_outer + inner * g.b_inner;
+    Source<TILE_M, DEPTH, THREADS, TRANSPOSE_A> a(a_matrix, g.lda, g.m, first_row, slice.begin, thread);
+    Source<TILE_N, DEPTH, THREADS, !TRANSPOSE_B> b(b_matrix, g.ldb, g.n, first_column, slice.begin, thread);
     Share<ROWS, COLUMNS, WARP_M / ROWS> share(warp / (TILE_N / WARP_N) * WARP_M, warp % (TILE_N / WARP_N) * WARP_N,
                                               thread % 32);
     const bool sums = SUMS && g.sums && first_column == 0 && thread < TILE_M;

@@ -1,12 +1,13 @@
-// Matrix times vector, and dot products: each element of the matrix is used once, so that reading it is all there is to do.
+// Matrix times vector, and dot products: each element of the matrix is used once, so that reading it is all there is
+// to do.
 //
-//   gemv_rows     y[i] = sum over k of A[i][k] x[k], where neighbours in memory follow k: a warp, or all warps of a block,
-//                 per row. With a vector per row these are dot products.
-//   gemv_columns  y[j] = sum over k of x[k] B[k][j], where neighbours in memory follow j: a thread per column. Without x
-//                 these are sums of columns, the gradient of a bias.
+//   gemv_rows     y[i] = sum over k of A[i][k] x[k], where neighbours in memory follow k: a warp, or all warps of a
+//                 block, per row. With a vector per row these are dot products.
+//   gemv_columns  y[j] = sum over k of x[k] B[k][j], where neighbours in memory follow j: a thread per column. Without
+//                 x these are sums of columns, the gradient of a bias.
 //
-// Cost: 2 flops per element of the matrix and one read of it; the ceiling is memory bandwidth. Few long rows or columns are
-// shared by several blocks; the last to finish adds their sums in the order of k.
+// Cost: 2 flops per element of the matrix and one read of it; the ceiling is memory bandwidth. Few long rows or
+// columns are shared by several blocks; the last to finish adds their sums in the order of k.
 #pragma once
 
 #include "sum_of_products.cuh"
@@ -118,7 +119,8 @@ DEVICE void multiply_columns(const Gemv<T>& g) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int column = blockIdx.x * 32 + lane;
     const int64_t outer = blockIdx.z / g.batch_inner, inner = blockIdx.z % g.batch_inner;
-    const int begin = (int)((int64_t)g.k * blockIdx.y / g.splits), end = (int)((int64_t)g.k * (blockIdx.y + 1) / g.splits);
+    const int begin = (int)((int64_t)g.k * blockIdx.y / g.splits);
+    const int end = (int)((int64_t)g.k * (blockIdx.y + 1) / g.splits);
     S sum = S();
     if (column < g.rows) {
         const T* a = g.a + outer * g.a_outer + inner * g.a_inner + column * g.a_row;

@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-// True, for all threads, in the last of `blocks` blocks that call this with the same counter, which begins and ends as 0.
+// True, for all threads, in the last of `blocks` blocks that call this with the same counter, which begins and ends
+// as 0.
 static __device__ __forceinline__ bool is_last_block(uint32_t* counter, int blocks) {
     __shared__ bool last;
     __threadfence();  // what this thread has written comes before the count

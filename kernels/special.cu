@@ -1,7 +1,7 @@
 // Special functions: the families of the error function and of the gamma function, for half, float and double.
 //
-// Cost: see elementwise.cuh; from fifty to several hundred instructions per element, so that arithmetic decides for most.
-// polygamma computes in double whatever the type.
+// Cost: see elementwise.cuh; from fifty to several hundred instructions per element, so that arithmetic decides for
+// most. polygamma computes in double whatever the type.
 //
 // Needs -DTYPE= and -DKIND= FLOATS (elementwise.cuh).
 #include "elementwise.cuh"
@@ -15,7 +15,7 @@ UNARY(log_ndtr, T, log_ndtr(x))
 UNARY(lgamma, T, libm::lgamma(x))
 UNARY(digamma, T, digamma(x))
 
-// --- with a whole number, the order: one element for each thread, any strides -----------------------------------------------
+// --- with a whole number, the order: one element for each thread, any strides --------------------------------
 
 struct sinc_derivative_function {
     int order;

@@ -1,8 +1,8 @@
 // The error function's family and the derivatives of sin(pi x) / (pi x), for float and double.
 //
-// Rational approximations: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969),
-// for erfcx; M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37
-// (1988), for erfinv.
+// Rational approximations: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
+// (1969), for erfcx; M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied
+// Statistics 37 (1988), for erfinv.
 #pragma once
 
 #include "libm.cuh"
@@ -37,7 +37,8 @@ DEVICE R scaled_erfc(R y) {
                           2.98635138197400131e2, 6.61191906371416295e1, 8.88314979438837594, 5.64188496988670089e-1,
                           2.15311535474403846e-8) /
                polynomial(y, 1.23033935480374942e3, 3.43936767414372164e3, 4.36261909014324716e3, 3.29079923573345963e3,
-                          1.62138957456669019e3, 5.37181101862009858e2, 1.17693950891312499e2, 1.57449261107098347e1, 1.0);
+                          1.62138957456669019e3, 5.37181101862009858e2, 1.17693950891312499e2, 1.57449261107098347e1,
+                          1.0);
     }
     const R inverse = 1 / y, t = inverse * inverse;
     const R rest = polynomial(t, 6.58749161529837803e-4, 1.60837851487422766e-2, 1.25781726111229246e-1,
@@ -95,7 +96,7 @@ DEVICE R log_ndtr(R x) {
     return libm::log(R(0.5) * erfcx(R(-SQRT_HALF) * x)) - R(0.5) * (x * x);
 }
 
-// --- sin(t) / t -------------------------------------------------------------------------------------------------------
+// --- sin(t) / t ------------------------------------------------------------------------------------------------
 
 // d^n/dt^n (sin t / t): near 0 Taylor's series, whose first coefficient is given; beyond it what n derivatives of
 // t s(t) = sin t say, which is t s_n + n s_(n-1) = the n-th derivative of sin t.

@@ -1,7 +1,7 @@
 // Exponentials, logarithms, powers, trigonometric and hyperbolic functions and their inverses, of elements of one type.
 //
-// Cost: see elementwise.cuh. Tens of instructions for an element of float, which memory still hides; several tens for one of
-// double. Sines of large arguments, beyond 10^5 in float, go a slow way through local memory.
+// Cost: see elementwise.cuh. Tens of instructions for an element of float, which memory still hides; several tens for
+// one of double. Sines of large arguments, beyond 10^5 in float, go a slow way through local memory.
 //
 // Needs -DTYPE= and -DKIND= FLOATS or COMPLEX (elementwise.cuh).
 #include "elementwise.cuh"

@@ -78,8 +78,9 @@ def _cross_entropy_vjp(xp, g, logits, target, reduction, ignored):
         g = xp.expand_dims(g, (1,))
     elif reduction == "mean":
         g = g / (logits.shape[0] if counts is None else xp.sum(xp.astype(counts, g.dtype), (0,), False))
-    gradient = g * _off_target(xp, logits, classes)
-    return gradient if counts is None else xp.where(xp.expand_dims(counts, (1,)), gradient, 0.0)
+    if counts is not None:
+        g = xp.where(xp.expand_dims(counts, (1,)), g, 0.0)  # and 0 times NaN is NaN, as in PyTorch
+    return g * _off_target(xp, logits, classes)
 
 
 def _cross_entropy_jvp(xp, dx, logits, target, reduction, ignored):

@@ -214,10 +214,9 @@ def _cross_entropy_backward(
         g = g / (count if saved.counts is None else g.dtype.type(np.count_nonzero(saved.counts)))
     share = saved.exponentials / saved.total
     share[_positions(count), saved.target] -= 1
-    share = np.multiply(share, g, out=share)
     if saved.counts is not None:
-        share[~saved.counts] = 0
-    return share, None
+        g = np.where(saved.counts[:, None], g, g.dtype.type(0))
+    return np.multiply(share, g, out=share), None
 
 
 def _positions(n: int) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.backends.cuda import array, compiler, faults, launching, layout
+from tinygrad_lite.backends.cuda import array, compiler, driver, faults, launching, layout
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, from_host
 
 MOST_ARRAYS = 4  #: that one launch puts together
@@ -243,14 +243,22 @@ def packed_index(indices: CudaArray, first: int, along: tuple[int, int, int] | i
         along: stride, size and number of the axis that they count; for offsets any int.
     """
     address = indices.address + first * indices.dtype.itemsize
+    _note(address)
     if isinstance(along, int):
         return _INDEX.pack(address, 1, 0, _PLACES, 0)
     stride, size, axis = along
     return _INDEX.pack(address, stride, size, _TYPES[indices.dtype], axis)
 
 
+def _note(address: int) -> None:
+    """A graph that is recorded sees the addresses among a kernel's arguments, but not those inside of structures."""
+    if driver.recorder is not None:
+        driver.recorder.note((address,))
+
+
 def packed_numbers(places: CudaArray, beyond: int) -> bytes:
     """The bytes of an ``Index`` of what :func:`numbers` returns."""
+    _note(places.address)
     return _INDEX.pack(places.address, 1, beyond, _NUMBERS, 0)
 
 
