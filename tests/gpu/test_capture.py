@@ -1,4 +1,4 @@
-"""A captured step trains like the step itself, bit for bit, and refuses where its graph would compute something else."""
+"""A captured step trains like the step itself, bit for bit, and refuses where its graph would be wrong."""
 
 from __future__ import annotations
 
@@ -136,6 +136,45 @@ def test_memory_of_the_graph_is_not_used_for_anything_else() -> None:
     assert all((other == 7).all() for other in others)
 
 
+def test_calls_without_the_graph_go_in_between() -> None:
+    """A smaller last batch, say: weights, moments, running statistics and draws go on as if nothing was recorded."""
+    batches = [(x[: 7 if i in (3, 5) else 20], y[: 7 if i in (3, 5) else 20]) for i, (x, y) in enumerate(zip(X, Y))]
+    found = []
+    for captured in (False, True):
+        model = network()
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        step = tgl.cuda.capture(training_step(model, optimizer))
+        losses = []
+        for x, y in batches:
+            whole = captured and len(x) == 20
+            run = step if whole else step.function
+            losses.append(run(tgl.Tensor(x, device="cuda"), tgl.Tensor(y, device="cuda")))
+        assert step.recorded is captured
+        weights = [value.tolist() for value in model.state_dict().values()]
+        grads = [p.grad.tolist() for p in model.parameters()]
+        found.append(([loss.item() for loss in losses], weights, grads))
+    assert found[0] == found[1]
+
+
+def test_gradients_may_be_kept_and_added_up_without_an_optimiser() -> None:
+    w = tgl.Tensor(np.ones(4, np.float32), device="cuda", requires_grad=True)
+
+    def step(x: Any) -> None:
+        (w * x).sum().backward()
+
+    run = tgl.cuda.capture(step)
+    expected = np.zeros(4, np.float32)
+    for i in range(6):
+        if i == 4:
+            step(tgl.full((4,), 100.0, device="cuda"))
+            expected += 100
+        run(np.full(4, i, np.float32))
+        expected += i
+        if i == 0:
+            continue
+        assert w.grad.tolist() == expected.tolist()
+
+
 # --- refusals -----------------------------------------------------------------------------------------------
 
 
@@ -188,7 +227,11 @@ def another_seed(step: Any, model: Any, optimizer: Any) -> None:
         (fewer, errors.ArgumentError, "captured step needs 2 arguments, as when it was recorded, but got 1"),
         (another_momentum, errors.StateError, "captured step was recorded with other settings or parameters of SGD"),
         (moved_model, errors.StateError, "captured step works on memory that a tensor has left"),
-        (gradients_gone, errors.StateError, "captured step was recorded when the gradient was there, but now it is None"),
+        (
+            gradients_gone,
+            errors.StateError,
+            "captured step was recorded when the gradient was there, but now it is None",
+        ),
         (another_seed, errors.StateError, "captured step was recorded with the seed 0"),
     ],
 )

@@ -145,6 +145,22 @@ def test_modules_of_the_same_text_do_not_share_their_variables(cuda, compiled, t
     assert found == [4, 4]
 
 
+def test_any_number_of_modules_can_be_loaded_and_each_is_itself(cuda, context, nvcc_emulated, tmp_path, to_host):
+    contents = []
+    for number in (1, 2):
+        text = f'extern "C" __global__ void say{number}(int* x) {{ *x = {number}; }}'
+        assert nvcc_emulated("--cubin", "-arch=sm_90a", "kernel.cu", text=text).returncode == 0
+        contents.append((tmp_path / "kernel.cubin").read_bytes())
+    out, kept = cuda.mem_alloc(4), []
+    for turn in range(200):
+        number = turn % 2 + 1
+        module = cuda.module_from_buffer(contents[turn % 2])
+        module.get_function(f"say{number}")(out, block=(1, 1, 1))
+        assert to_host(out, 1, np.int32) == number
+        if turn % 3:
+            kept.append(module)
+
+
 @pytest.mark.parametrize("damage", ["empty", "torn", "flipped", "other"])
 def test_a_damaged_cubin_is_refused(cuda, cubin, damage):
     content = cubin("-arch=sm_90a")

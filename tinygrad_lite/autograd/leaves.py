@@ -31,7 +31,7 @@ def deposit(leaf: Leaf, g: Any, create_graph: bool) -> None:
         else:
             if g is not leaf.buffer:  # else the backend has written it there already
                 claim_buffer(leaf)[...] = g
-            leaf.grad = _in_buffer(leaf)
+            leaf.grad = in_buffer(leaf)
     elif grad._data is leaf.buffer:
         leaf.written.raise_count()
         grad._data += g
@@ -49,7 +49,7 @@ def claim_buffer(leaf: Leaf) -> Array:
     return leaf.buffer
 
 
-def _in_buffer(leaf: Leaf) -> Tensor:
+def in_buffer(leaf: Leaf) -> Tensor:
     """A gradient that lies in the arena."""
     grad = make_tensor(leaf.buffer)
     grad._version = leaf.written
@@ -85,7 +85,7 @@ def adopt_grad(leaf: Leaf, value: Tensor) -> None:
         leaf.grad = make_tensor(copied(value._data))
     else:
         claim_buffer(leaf)[...] = value._data
-        leaf.grad = _in_buffer(leaf)
+        leaf.grad = in_buffer(leaf)
 
 
 def as_array(g: Array) -> Array:

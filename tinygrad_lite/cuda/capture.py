@@ -240,6 +240,77 @@ class _Update:
         self._shown = (now[0], now[1] + 1)
 
 
+class _Gradient:
+    """The gradient of a leaf: whether there was one before the step, and where the step leaves it.
+
+    Attributes:
+        memory: where the graph writes it, or None.
+        tensor: what the leaf had as its gradient when the step was recorded.
+    """
+
+    def __init__(self, leaf: Leaf) -> None:
+        self._leaf = weakref.ref(leaf)
+        self._absent = leaf.grad is None
+        self._before = None if leaf.grad is None else leaf.grad._data
+        self._in_arena = False
+        self.memory: Any = None
+        self.tensor: Tensor | None = None
+
+    def carry_over(self) -> None:
+        """Write a gradient that was there before, and has new memory now, to the old: the next step adds to that."""
+        leaf = self._leaf()
+        grad = None if leaf is None else leaf.grad
+        if grad is not None and type(self._before) is CudaArray and grad._data is not self._before:
+            copy_into(self._before, grad._data)
+            grad._data, grad._version = self._before, None
+
+    def recorded(self, used: set[int]) -> bool:
+        """Note where the recorded step leaves it; whether it has to do with the step, which works on these blocks."""
+        leaf = self._leaf()
+        if leaf is None:
+            return False
+        self.tensor = leaf.grad
+        self.memory = None if leaf.grad is None else leaf.grad._data
+        self._in_arena = self.memory is not None and self.memory is leaf.buffer
+        held = (leaf.buffer, self.memory)
+        return any(type(array) is CudaArray and array.block.address in used for array in held)
+
+    def check(self) -> None:
+        """Refuse a gradient that appeared, vanished, or has another place."""
+        leaf = self._leaf()
+        if leaf is None:
+            return
+        if (leaf.grad is None) != self._absent:
+            was, now = ("None", "there") if self._absent else ("there", "None")
+            need = f"was recorded when the gradient was {was}, but now it is {now}"
+            hint = "call zero_grad() inside the step"
+            fail(StateError, "captured step", need, {"tensor": leaf.tensor()}, hint)
+        if self._in_arena and leaf.buffer is not self.memory:
+            hint = "capture the step again after making an optimiser for its parameters"
+            fail(StateError, "captured step", "works on a gradient that was moved", {"tensor": leaf.tensor()}, hint)
+
+    def prepare(self) -> None:
+        """Bring a gradient that a call without the graph has put elsewhere to where the graph works on it."""
+        leaf = self._leaf()
+        grad = None if leaf is None else leaf.grad
+        if grad is not None and self.memory is not None and grad._data is not self.memory:
+            copy_into(self.memory, grad._data)
+
+    def finish(self) -> None:
+        """Give the leaf the gradient that the graph has left."""
+        leaf = self._leaf()
+        if leaf is None or (leaf.grad is not None and leaf.grad._data is self.memory):
+            return
+        if self.memory is None:
+            leaves.release_grad(leaf)
+        elif self._in_arena:
+            leaf.grad = leaves.in_buffer(leaf)
+        else:
+            assert self.tensor is not None
+            self.tensor._data, self.tensor._version = self.memory, None
+            leaf.grad = self.tensor
+
+
 # --- what a replay must find and leave behind ---------------------------------------------------------------
 
 
@@ -251,7 +322,7 @@ class _State:
         self._seed = self._first_draw = self._draws = 0
         self._advance: CudaArray | None = None
         self._buffers: list[tuple[Any, str, Tensor]] = []
-        self._leaves: list[tuple[weakref.ref[Leaf], bool, Tensor | None]] = []
+        self._gradients: list[_Gradient] = []
         self._places: list[tuple[weakref.ref[Tensor], int]] = []
         self._versions: list[Version] = []
         self._counts: dict[Version, int] = {}
@@ -268,9 +339,7 @@ class _State:
         self._seed, self._first_draw = stream.skip(0)
         objects = gc.get_objects()
         self._counts = {version: version.count for version in objects if type(version) is Version}
-        self._leaves = [
-            (weakref.ref(x), x.grad is None, None) for x in objects if type(x) is Leaf and x.tensor() is not None
-        ]
+        self._gradients = [_Gradient(x) for x in objects if type(x) is Leaf and x.tensor() is not None]
         for owner in objects:
             named = getattr(type(owner), "named_buffers", None)
             if named is not None and "_buffers" in getattr(owner, "__dict__", {}):
@@ -311,6 +380,8 @@ class _State:
                     old._version = Version(old)
                 self._counts.setdefault(old._version, -1)
                 setattr(owner, name, old)
+        for gradient in self._gradients:
+            gradient.carry_over()
 
     def end(self, left: set[int], outputs: Any) -> None:
         """Note how things stand after the recording.
@@ -329,10 +400,10 @@ class _State:
             if type(version) is Version and self._counts.get(version, version.count) != version.count
         ]
         used = memory.main_pool.owners(self.graph.used) | self.graph.pool.owners(self.graph.used)
-        alive = [(ref, absent, ref()) for ref, absent, _ in self._leaves]
-        self._leaves = [(ref, absent, x.grad) for ref, absent, x in alive if x is not None and _uses(x, used)]
+        self._gradients = [gradient for gradient in self._gradients if gradient.recorded(used)]
         known = {output.data.block.address for output in self._outputs}
-        known |= {g._data.block.address for _, _, g in self._leaves if g is not None and type(g._data) is CudaArray}
+        known |= {gradient.memory.block.address for gradient in self._gradients if gradient.memory is not None}
+        grads = {id(gradient.tensor) for gradient in self._gradients}
         foreign = left - known
         tensors = [x for x in objects if issubclass(type(x), Tensor) and type(getattr(x, "_data", None)) is CudaArray]
         for tensor in tensors:
@@ -342,7 +413,9 @@ class _State:
         self._places = [
             (weakref.ref(t), t._data.address)
             for t in tensors
-            if (type(t._node) is Leaf or t._version is not None) and t._data.block.address in used
+            if (type(t._node) is Leaf or t._version is not None)
+            and t._data.block.address in used
+            and id(t) not in grads
         ]
 
     # --- replaying --------------------------------------------------------------------------------------
@@ -352,13 +425,12 @@ class _State:
         if stream.skip(0)[0] != self._seed:
             hint = "set the seed before the step is recorded"
             fail(StateError, "captured step", f"was recorded with the seed {self._seed}", hint=hint)
-        for ref, absent, _ in self._leaves:
-            leaf = ref()
-            if leaf is not None and (leaf.grad is None) != absent:
-                was, now = ("None", "there") if absent else ("there", "None")
-                hint = "call zero_grad() inside the step"
-                need = f"was recorded when the gradient was {was}, but now it is {now}"
-                fail(StateError, "captured step", need, {"tensor": leaf.tensor()}, hint)
+        for gradient in self._gradients:
+            gradient.check()
+        for owner, name, old in self._buffers:
+            now = owner.__dict__.get(name)
+            if not isinstance(now, Tensor) or (now.device, now.shape, now.dtype) != (old.device, old.shape, old.dtype):
+                fail(StateError, "captured step", f"was recorded with another {name}", {name: now}, "capture it again")
         for place, address in self._places:
             tensor = place()
             if tensor is not None and (type(tensor._data) is not CudaArray or tensor._data.address != address):
@@ -374,6 +446,11 @@ class _State:
 
     def prepare(self) -> None:
         """Bring the GPU's counters up to date, and let everyone who looks at what is overwritten keep a copy."""
+        for owner, name, old in self._buffers:
+            now = owner.__dict__.get(name)
+            if now is not old:  # the step was called without the graph, or a state was loaded
+                copy_into(old._data, now._data)
+                setattr(owner, name, old)
         for version in (*self._versions, *(output.version for output in self._outputs)):
             version.raise_count()
         if self._draws:
@@ -381,21 +458,12 @@ class _State:
             assert self._advance is not None
             step = np.array([(counter - self._first_draw) % 2**64], np.uint64)
             memory.upload(self._advance.address, step)
+        for gradient in self._gradients:
+            gradient.prepare()
         for update in self._updates:
             update.advance()
 
     def finish(self) -> None:
         """Leave gradients as the step leaves them."""
-        for ref, _, grad in self._leaves:
-            leaf = ref()
-            if leaf is not None and leaf.grad is not grad:
-                if grad is None:
-                    leaves.release_grad(leaf)
-                else:
-                    leaf.grad = grad
-
-
-def _uses(leaf: Leaf, used: set[int]) -> bool:
-    """Whether a leaf's gradient lies in one of these blocks."""
-    held = [leaf.buffer, None if leaf.grad is None else leaf.grad._data]
-    return any(type(array) is CudaArray and array.block.address in used for array in held)
+        for gradient in self._gradients:
+            gradient.finish()
