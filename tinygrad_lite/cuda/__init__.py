@@ -10,6 +10,7 @@ tgl.cuda.info()
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 from typing import Any
 
@@ -58,7 +59,9 @@ def set_device(number: int) -> None:
         number: under ``mpirun`` mostly the rank on this host.
 
     Raises:
-        ArgumentError: no such number, or another GPU is in use already.
+        ArgumentError: this is no number, or another GPU is in use already.
+        DeviceError: there is no such GPU.
+        DependencyError: PyCUDA is missing.
     """
     driver.select(number)
 
@@ -94,17 +97,17 @@ def fallbacks() -> dict[str, int]:
 
 def memory_allocated() -> int:
     """Bytes in arrays that are alive."""
-    return memory.pool.active
+    return memory.usage.active
 
 
 def max_memory_allocated() -> int:
     """The largest number of bytes that arrays took so far."""
-    return memory.pool.peak
+    return memory.usage.peak
 
 
 def empty_cache() -> None:
     """Give memory that no array uses, and that is kept for new ones, back to the driver."""
-    memory.pool.free_held()
+    memory.main_pool.free_held()
 
 
 def memory_summary() -> str:
@@ -112,7 +115,7 @@ def memory_summary() -> str:
     from tinygrad_lite.autograd.tools.device_memory import held_by
 
     lines = [f"{kind}: {memory.readable(nbytes)}" for kind, nbytes in held_by().items()]
-    return "\n".join([*lines, f"kept for new arrays: {memory.readable(memory.pool.held)}"])
+    return "\n".join([*lines, f"kept for new arrays: {memory.readable(memory.held())}"])
 
 
 # --- info ---------------------------------------------------------------------------------------------------
@@ -161,13 +164,13 @@ def _kernels() -> list[tuple[str, str]]:
 
 def _cache() -> list[tuple[str, str]]:
     folder = compiler.cache_folder()
-    sizes = [file.stat().st_size for file in folder.glob("*.cubin")]
+    sizes = [os.path.getsize(file) for file in folder.glob("*.cubin") if file.exists()]
     return [("cache", f"{folder}: {len(sizes)} modules, {memory.readable(sum(sizes))}")]
 
 
 def _memory() -> list[tuple[str, str]]:
-    pool = memory.pool
-    parts = {"in arrays": pool.active, "at most": pool.peak, "kept for new ones": pool.held}
+    usage = memory.usage
+    parts = {"in arrays": usage.active, "at most": usage.peak, "kept for new ones": memory.held()}
     return [("memory", ", ".join(f"{memory.readable(nbytes)} {what}" for what, nbytes in parts.items()))]
 
 

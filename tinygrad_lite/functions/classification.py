@@ -16,6 +16,7 @@ from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
+from tinygrad_lite.functions.devices import require_one_device, to_device
 from tinygrad_lite.functions.elementwise import where
 from tinygrad_lite.functions.indexing import getitem, take_along_axis
 from tinygrad_lite.functions.losses import EMPTY, check_reduction, reduced, refuse_nan
@@ -165,10 +166,13 @@ def _counted(operation: str, logits: Tensor, target: Tensor, ignore_index: int, 
     return cast(target, dtypes.int64) if labels.dtype.kind == "u" else target  # -100 is no unsigned number
 
 
-def _check_weight(operation: str, weight: Any, classes: int) -> Tensor | None:
+def _check_weight(operation: str, weight: Any, scores: Tensor, classes: int) -> Tensor | None:
     if weight is None:
         return None
     weights = floating(operation, weight, "weight")
+    if not isinstance(weight, Tensor):
+        weights = to_device(weights, scores.device)
+    require_one_device(operation, {"input": scores, "weight": weights})
     if weights._data.shape != (classes,):
         hint = 'weights of single samples are multiplied with the losses of reduction="none"'
         fail(ShapeError, operation, f"needs one weight per class, shape ({classes},)", {"weight": weights}, hint)
@@ -193,7 +197,7 @@ def _weighted_nll(
         log_p = reshape(permute_dims(log_p, (0, *range(2, ndim), 1)), (-1, log_p._data.shape[1]))
         target = reshape(target, (-1,))
     classes = log_p._data.shape[1]
-    weight = _check_weight(operation, weight, classes)
+    weight = _check_weight(operation, weight, log_p, classes)
     counts = target != ignore_index
     safe = where(counts, target, 0)  # an ignored number need not be a class
     losses = -getitem(take_along_axis(log_p, expand_dims(safe, 1), axis=1), (slice(None), 0))
@@ -232,7 +236,7 @@ def _cross_entropy_with_probabilities(
     if smoothing:
         target = target * (1.0 - smoothing) + smoothing / classes
     terms = log_softmax(logits, axis) * target
-    weight = _check_weight("cross_entropy", weight, classes)
+    weight = _check_weight("cross_entropy", weight, logits, classes)
     if weight is not None:
         column = (1, classes, *(1,) * (data.ndim - 2)) if data.ndim > 1 else (classes,)
         terms = terms * reshape(cast(weight, data.dtype), column)

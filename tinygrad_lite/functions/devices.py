@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
-from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.record import apply, tensor_of
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules.manipulation import TO_DEVICE
 from tinygrad_lite.backends import devices
@@ -54,6 +54,28 @@ def moved(operation: str, array: Any, device: str | None) -> Any:
     if name is None or name == devices.device_of(array):
         return array
     return backend(operation, name).asarray(devices.on_host(array))
+
+
+def require_one_device(operation: str, named: dict[str, Tensor]) -> None:
+    """Refuse tensors that are not all on one device.
+
+    Raises:
+        DeviceError: they are not.
+    """
+    if len({type(x._data) for x in named.values()}) > 1:
+        fail(DeviceError, operation, "needs operands on one device", named)
+
+
+def beside(operation: str, value: Any, x: Tensor, name: str) -> Tensor:
+    """``value`` as a tensor on the device of ``x``: what is no tensor is copied there, a tensor must be there already.
+
+    Raises:
+        DeviceError: a tensor is elsewhere.
+    """
+    if isinstance(value, Tensor):
+        require_one_device(operation, {"x": x, name: value})
+        return value
+    return to_device(tensor_of(operation, value, name), x.device)
 
 
 def to_device(x: Tensor, device: str | None, operation: str = "to") -> Tensor:

@@ -12,9 +12,18 @@ from tinygrad_lite.autograd.graph import Hooks, Leaf, Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
-from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    fail,
+)
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
-from tinygrad_lite.functions.devices import to_device
+from tinygrad_lite.functions.devices import beside, require_one_device, to_device
 from tinygrad_lite.functions.index_refusals import index_fault
 from tinygrad_lite.functions.manipulation import broadcast_to, cast, reshape
 
@@ -59,6 +68,9 @@ def index_parts(operation: str, index: Any, x: Tensor, shape: tuple[int, ...]) -
             elif array.dtype.kind in "fc":
                 hint = "compare or convert with astype to get bools or integers"
             fail(DTypeError, operation, "needs integers, bools or slices as index", {"x": x, "index": part}, hint)
+        if type(array) is not np.ndarray and type(array) is not xp.array_type:
+            hint = f"index.to({x.device!r}) copies it"
+            fail(DeviceError, operation, "needs an index where x is", {"x": x, "index": part}, hint)
         host = host and type(array) is np.ndarray
         found.append(array if type(array) is np.ndarray else xp.asarray(array))
     if xp.array_type is np.ndarray:
@@ -133,7 +145,7 @@ def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> T
         except OverflowError:
             hint = "convert x with astype first"
             fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, name: values}, hint)
-    values = values if isinstance(values, Tensor) else to_device(as_tensor(operation, values, name), x.device)
+    values = beside(operation, values, x, name)
     if values._data.dtype.kind == "c" and dtype.kind != "c":
         named = {"x": x, name: values}
         hint = f"take real({name}), imag({name}) or abs({name})"
@@ -237,6 +249,8 @@ def checked_indices(
     tensor = as_tensor(operation, indices, name)
     data = tensor._data
     named = {name: tensor} if x is None else {"x": x, name: tensor}
+    if x is not None and isinstance(indices, Tensor):
+        require_one_device(operation, named)
     if data.dtype.kind not in "iu":
         fail(DTypeError, operation, f"needs integer {name}", named, f'{name}.astype("int64")')
     if isinstance(data, np.ndarray) and data.size and not _all_below(data, size):

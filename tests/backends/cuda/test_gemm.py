@@ -324,7 +324,7 @@ def test_every_schedule_gives_the_same_bits(tile: str) -> None:
                 assert results() == expected, schedule
 
 
-def test_a_failed_split_leaves_no_trace_in_the_next_product(tile: str) -> None:
+def test_a_product_leaves_no_trace_in_the_next(tile: str) -> None:
     """The counters with which blocks find the last of them are zero again after every product."""
     a, b = draw(40, 90), draw(90, 40)
     first = gemm(from_host(a), from_host(b)).get()

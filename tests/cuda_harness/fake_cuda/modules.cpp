@@ -65,9 +65,13 @@ Result load(Context *context, const void *data, Module **handle) {
             return fail(OUT_OF_MEMORY, "cuModuleLoadData: no memory for the module");
         written += size_t(n);
     }
-    // The path must not repeat: the loader takes equal names for one library.
-    static unsigned loaded = 0;
-    std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::string(loaded++ % 64, '/') + std::to_string(file);
+    // The loader takes equal names for one library, and the numbers of files repeat: a counter makes each name new,
+    // written in detours that lead nowhere.
+    static uint64_t loaded = 0;
+    std::string path = "/proc/self/fd/";
+    for (uint64_t rest = ++loaded; rest; rest /= 2)
+        path += rest % 2 ? ".//" : "./";
+    path += std::to_string(file);
     auto module = std::make_shared<Module>();
     module->context = context;
     module->library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -47,6 +47,7 @@ def _transform(name: str, complex_: bool, returns: tuple[str, ...], samples: lis
         reference,
         torch,
         samples,
+        length=8,  # an element is a sum of at most as many products along an axis
         differentiable=(),
         dtypes=("float32", "float64"),
         returns=returns,

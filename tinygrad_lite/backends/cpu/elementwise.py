@@ -71,7 +71,11 @@ bitwise_and, bitwise_or, bitwise_xor, bitwise_invert = np.bitwise_and, np.bitwis
 bitwise_left_shift, bitwise_right_shift = np.left_shift, np.right_shift
 isfinite, isinf, isnan, signbit = np.isfinite, np.isinf, np.isnan, np.signbit
 clip = np.clip
-conj = np.conjugate
+
+
+def conj(x: Array) -> Array:
+    """np.conjugate, but bools stay bools."""
+    return np.array(x) if x.dtype.kind == "b" else np.conjugate(x)
 
 
 def _keeping_integers(function: Any) -> Any:

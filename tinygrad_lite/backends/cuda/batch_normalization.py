@@ -6,8 +6,10 @@ import functools
 import math
 from typing import Any, NamedTuple
 
+from tinygrad_lite import dtypes
 from tinygrad_lite.backends.cuda import compiler, driver, launching, layout, memory
 from tinygrad_lite.backends.cuda.array import CudaArray, contiguous, empty
+from tinygrad_lite.backends.cuda.elementwise import astype
 from tinygrad_lite.backends.cuda.pointwise import at_sixteen, landing
 from tinygrad_lite.backends.cuda.softmax import COMPUTED
 from tinygrad_lite.backends.cuda.types import C_NAMES, FLOATS
@@ -56,13 +58,16 @@ def forward(
     needs: tuple[bool, ...], x: CudaArray, weight: CudaArray | None, bias: CudaArray | None, eps: float
 ) -> tuple[tuple[CudaArray, CudaArray, CudaArray], _BatchNorm]:
     """The result, and mean and 1/sigma of every channel."""
-    x, weight, bias = contiguous(x), _maybe(weight), _maybe(bias)
-    dtype, channels = x.dtype, x.shape[1]
+    own = dtype = x.dtype
+    for parameter in (weight, bias):
+        dtype = dtype if parameter is None else dtypes.promote(dtype, parameter.dtype)
+    x, weight, bias = contiguous(astype(x, dtype)), _maybe(weight, dtype), _maybe(bias, dtype)
+    channels = x.shape[1]
     out = empty(x.shape, dtype)
     found = empty((2, channels), COMPUTED[dtype])
     mean, rstd = empty((channels,), dtype), empty((channels,), dtype)
     if not x.size:
-        return (out, mean, rstd), _BatchNorm(x, weight, found)
+        return (out, astype(mean, own), astype(rstd, own)), _BatchNorm(x, weight, found)
     plan = _planned(dtype, x.shape, x.address % 16 == 0)
     workspace = empty((3 * channels * plan.workspace,), found.dtype)
     pointers = (x.address, found.address, mean.address, rstd.address, workspace.address, memory.counters())
@@ -80,7 +85,7 @@ def forward(
             *plan.channels,
             count,
         )
-    return (out, mean, rstd), _BatchNorm(x, weight, found)
+    return (out, astype(mean, own), astype(rstd, own)), _BatchNorm(x, weight, found)
 
 
 def backward(
@@ -89,7 +94,7 @@ def backward(
     """The sums of every channel, which are the gradients of weight and bias, and from them the gradient of x."""
     x, weight, found = saved
     dtype, channels = x.dtype, x.shape[1]
-    gy, gmean, grstd = (_maybe(one) for one in g)
+    gy, gmean, grstd = (_maybe(one, dtype) for one in g)
     gx = landing(sinks[0], x.shape, dtype) if needs[0] else None
     gw = landing(sinks[1], (channels,), dtype) if needs[1] and gy is not None else None
     gb = landing(sinks[2], (channels,), dtype) if needs[2] and gy is not None else None
@@ -156,8 +161,8 @@ def _flat(count: int, lanes: int) -> tuple[tuple[int, int, int], tuple[int, int,
     return (launching.blocks(threads, block), 1, 1), (block, 1, 1)
 
 
-def _maybe(x: CudaArray | None) -> CudaArray | None:
-    return None if x is None else contiguous(x)
+def _maybe(x: CudaArray | None, dtype: Any) -> CudaArray | None:
+    return None if x is None else contiguous(astype(x, dtype))
 
 
 def _address(x: CudaArray | None) -> int:

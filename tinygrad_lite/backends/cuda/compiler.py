@@ -20,6 +20,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import uuid
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
@@ -132,8 +133,16 @@ def _nvcc(path: str, home: str) -> str | None:
 
 @functools.cache
 def toolchain(path: str) -> str:
-    """What tells this nvcc's output from another's."""
-    version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
+    """What tells this nvcc's output from another's.
+
+    Raises:
+        CompileError: it does not run.
+    """
+    try:
+        version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        said = f"{getattr(error, 'stderr', None) or error}".strip()
+        fail(CompileError, "cuda", f"cannot run {path}: {said}")
     return hashlib.sha256(version.encode()).hexdigest()[:12]
 
 
@@ -175,22 +184,24 @@ def store(folder: Path, found_key: str, tool: str, cubin: bytes) -> None:
     """Put machine code into the cache; a folder that cannot be written only costs the next process its time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=found_key, suffix=".part")
+        temporary = folder / f"{found_key}-{uuid.uuid4().hex}.part"
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(cubin).digest() + cubin)
+            temporary.write_bytes(_MAGIC + hashlib.sha256(cubin).digest() + cubin)
             os.replace(temporary, folder / f"{found_key}-{tool}.cubin")
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         warnings.warn(f"compiled kernels cannot be kept in {folder}: {error.strerror}", stacklevel=2)
 
 
+@driver.reported
 def _load(wanted: Module) -> Any:
     import pycuda.driver as cuda
 
     device = driver.current()
+    # The driver may have to wait for the GPU, which it cannot while a graph is recorded.
+    driver.refuse_recording("uses a kernel for the first time", "let it take the same way in every call")
     text, path, folder = wanted.text, nvcc(), cache_folder()
     found_key, tool = key(text, device.arch), toolchain(path) if path else None
     cubin = stored(folder, found_key, tool)

@@ -1,9 +1,9 @@
 """The driver: PyCUDA, loaded when a GPU is first asked for; one primary context, one compute stream, an ordered end.
 
-Everything happens on the thread that asks first, because the driver's objects belong to the thread that made them.
-The primary context is shared with other libraries in the process (PyTorch, CuPy, a CUDA-aware MPI). At exit the pools
-are emptied before the modules, and those before the context: an exception cannot leave the stack of contexts full,
-on which the driver layer would abort the process.
+Everything happens on the main thread, because the driver's objects belong to the thread that made them, and the driver
+layer aborts the process if that thread ends before they do. The primary context is shared with other libraries in the
+process (PyTorch, CuPy, a CUDA-aware MPI). At exit all is given back in order, the context last and whatever happens,
+since a context that is left behind aborts the process too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tinygrad_lite.errors import ArgumentError, DependencyError, DeviceError, LaunchError, fail
 
@@ -50,38 +50,62 @@ class Device:
         self.thread = threading.get_ident()
         self._context = device.retain_primary_context()
         self._context.push()
-        # Registered before anything that could fail, or the process would abort at exit.
-        atexit.register(self._close)
-        self.stream = cuda.Stream(1)  # non-blocking: the legacy stream, which others may use, does not wait for it
+        try:
+            self.stream = cuda.Stream(1)  # non-blocking: the legacy stream, which others may use, does not wait for it
+        except BaseException:
+            self._leave()
+            raise
         self.handle = int(self.stream.handle)
+        atexit.register(self._close)
 
     def synchronize(self) -> None:
-        """Wait until everything that was launched has run, and raise what went wrong in it."""
+        """Wait until everything that was launched has run, and raise what went wrong in it.
+
+        Raises:
+            DeviceError: a step is being recorded, in which there is nothing to wait for.
+        """
+        refuse_recording("waits for the GPU", "wait after the step")
         _wait(self.stream)
         for check in checks:
             check()
 
+    def finish(self) -> None:
+        """Wait for all work in the context; ctypes can do it on a thread that the driver layer knows nothing of."""
+        library, popped = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p()
+        library.cuCtxPushCurrent_v2(ctypes.c_void_p(self._context.handle))
+        library.cuCtxSynchronize()
+        library.cuCtxPopCurrent_v2(ctypes.byref(popped))
+
     def _close(self) -> None:
-        """Give back memory, modules, stream and context, in this order."""
+        """Give back graphs, modules, memory, stream and context."""
         global _device, _closed, _broken
         _closed, _device = True, None
         try:
             self.stream.synchronize()
         except Exception:
             _broken = True
-        for release in reversed(_at_close):
-            release()
-        let_go(self.stream)
-        del self.stream
-        self._context.pop()
+        try:
+            for release in reversed(_at_close):
+                release()
+        finally:
+            let_go(self.stream)
+            del self.stream
+            self._leave()
+
+    def _leave(self) -> None:
         let_go(self._context)
+        try:
+            self._context.pop()
+        except Exception:  # in a broken context; this takes it off the stack without asking the driver's leave
+            self._context.detach()
         if not _broken:
             self._context.detach()
 
 
 _device: Device | None = None
 _closed = False
-_broken = False  # whether a failed kernel has left a context that refuses everything
+_broken = False  # whether a failed kernel, or a fork, has left a context that refuses everything
+_forked = False  # whether this process inherited a GPU from another, which has it
 _wanted: int | None = None  # the number that select() asked for
 _at_close: list[Callable[[], None]] = []
 recorder: Any = None  #: notes the memory that is used while launches are written down, for a graph, instead of run
@@ -115,10 +139,38 @@ def reported(function: F) -> F:
             if not type(error).__module__.startswith("pycuda"):
                 raise
             refused = error
+        current()  # on another thread, this is why
         hint = "an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
-        fail(LaunchError, "cuda", f"cannot go on: {reason(refused)}", hint=hint)
+        fail(LaunchError, "cuda", f"cannot go on: {reason(refused)}", hint=hint if _has_failed() else "")
 
     return reporting  # type: ignore[return-value]
+
+
+def _has_failed() -> bool:
+    """Whether the context is broken, in which case it refuses to be waited for."""
+    if recorder is not None:
+        return False
+    try:
+        current().stream.synchronize()
+    except Exception:
+        return True
+    return False
+
+
+def refuse_recording(what: str, hint: str) -> None:
+    """Raise if a step is being recorded, which does ``what`` and cannot.
+
+    Raises:
+        DeviceError: as said.
+    """
+    if recorder is not None:
+        fail(DeviceError, "capture", f"cannot record a step that {what}", hint=hint)
+
+
+def finish() -> None:
+    """Wait, on any thread, until everything on the GPU has run, of whatever library: memory is about to change hands."""
+    if _device is not None and recorder is None and not _broken:
+        _device.finish()
 
 
 @reported
@@ -131,22 +183,33 @@ def current() -> Device:
 
     Raises:
         DependencyError: PyCUDA is missing.
-        DeviceError: there is no driver or no GPU, or this is not the thread that the GPU belongs to.
+        DeviceError: there is no driver or no GPU, or this is not the main thread.
     """
     found = _device
     if found is None:
         return _set_up()
     if threading.get_ident() != found.thread:
-        hint = "compute on one thread; other threads may prepare arrays on the cpu"
-        fail(DeviceError, "cuda", "belongs to the thread that used it first", hint=hint)
+        _refuse_thread()
     return found
+
+
+def is_ours() -> bool:
+    """Whether the driver can be asked here and now: on the main thread, and not in a forked process or at the end."""
+    return _device is not None and threading.get_ident() == _device.thread
+
+
+def _refuse_thread() -> NoReturn:
+    hint = "other threads may prepare arrays on the cpu"
+    fail(DeviceError, "cuda", "belongs to the main thread, but was asked for by another", hint=hint)
 
 
 def select(number: int) -> None:
     """Choose which GPU to use, before the first one is used.
 
     Raises:
-        ArgumentError: another one is in use already, or there is no such GPU.
+        ArgumentError: this is no number, or another one is in use already.
+        DeviceError: there is no such GPU.
+        DependencyError: PyCUDA is missing.
     """
     global _wanted
     if type(number) is not int or number < 0:
@@ -154,6 +217,7 @@ def select(number: int) -> None:
     if _device is not None and _device.number != number:
         hint = "choose before the first tensor is made there; CUDA_VISIBLE_DEVICES also chooses"
         fail(ArgumentError, "cuda.set_device", f"cannot leave GPU {_device.number}, which is in use", hint=hint)
+    _counted(load(), number)
     _wanted = number
 
 
@@ -187,18 +251,41 @@ def reason(error: Exception) -> str:
     return str(error).partition("failed: ")[2] or str(error)
 
 
+def _counted(cuda: Any, number: int) -> int:
+    """``number`` itself, if so many GPUs are there."""
+    count = cuda.Device.count()
+    if number >= count:
+        need = f"needs GPU {number}, but this machine has {count} {'GPU' if count == 1 else 'GPUs'}"
+        fail(DeviceError, "cuda", need, hint="they are counted from 0; CUDA_VISIBLE_DEVICES may hide some")
+    return number
+
+
 def _set_up() -> Device:
     global _device
     if _closed:
         fail(DeviceError, "cuda", "was given back, because the process is ending")
+    if _forked:
+        hint = 'start processes with multiprocessing.get_context("spawn")'
+        fail(DeviceError, "cuda", "cannot be used by a process that was forked from one that uses it", hint=hint)
+    if threading.current_thread() is not threading.main_thread():
+        _refuse_thread()
     cuda = load()
-    count = cuda.Device.count()
-    number = _wanted if _wanted is not None else int(os.environ.get("TINYGRAD_LITE_CUDA_DEVICE", "0"))
-    if number >= count:
-        need = f"needs GPU {number}, but this machine has {count} {'GPU' if count == 1 else 'GPUs'}"
-        fail(DeviceError, "cuda", need, hint="they are counted from 0; CUDA_VISIBLE_DEVICES may hide some")
+    number = _wanted
+    if number is None:
+        named = os.environ.get("TINYGRAD_LITE_CUDA_DEVICE", "0")
+        if not named.isdecimal():
+            fail(DeviceError, "cuda", f"needs the number of a GPU in TINYGRAD_LITE_CUDA_DEVICE, but it is {named!r}")
+        number = int(named)
+    _counted(cuda, number)
     try:
         _device = Device(cuda, number)
     except cuda.Error as error:
         fail(DeviceError, "cuda", f"cannot use GPU {number}: {reason(error)}", hint=SUCCESS_HINT)
+    os.register_at_fork(after_in_child=_disown)
     return _device
+
+
+def _disown() -> None:
+    """In a forked process: the driver does not work there, and what was inherited must not be given back."""
+    global _device, _forked, _broken
+    _forked, _broken, _device = True, _device is not None or _broken, None

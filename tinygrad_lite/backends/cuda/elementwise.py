@@ -128,9 +128,11 @@ def _cast(source: Any, target: Any) -> Loop:
 # --- from the tables of kernels -----------------------------------------------------------------------------
 
 
-def unary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same") -> Any:
+def unary(
+    name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = ""
+) -> Any:
     """The function of one array whose kernels in these modules have this name; of the dtypes of some kinds."""
-    operation = Operation(name, modules, 1, kinds, result)
+    operation = Operation(name, modules, 1, kinds, result, refused=refused)
 
     def function(x: Any) -> CudaArray:
         return loops.unary(operation, x, astype)
@@ -139,9 +141,11 @@ def unary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: st
     return function
 
 
-def binary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same") -> Any:
+def binary(
+    name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = ""
+) -> Any:
     """The same of two arrays, or of one and a number."""
-    operation = Operation(name, modules, 2, kinds, result)
+    operation = Operation(name, modules, 2, kinds, result, refused=refused)
 
     def function(x1: Any, x2: Any) -> CudaArray:
         return loops.binary(operation, x1, x2, astype)
@@ -151,7 +155,7 @@ def binary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: s
 
 
 add = binary("add", ARITHMETIC, "biufc")
-subtract = binary("subtract", ARITHMETIC, "iufc")
+subtract = binary("subtract", ARITHMETIC, "iufc", refused="b")
 multiply = binary("multiply", ARITHMETIC, "biufc")
 divide = binary("divide", ARITHMETIC, "fc")
 floor_divide = binary("floor_divide", ARITHMETIC, "iuf")
@@ -173,9 +177,9 @@ logical_xor = binary("logical_xor", ARITHMETIC, "biufc", "bool")
 
 logical_not = unary("logical_not", ARITHMETIC, "biufc", "bool")
 bitwise_invert = unary("bitwise_invert", ARITHMETIC, "biu")
-negative = unary("negative", ARITHMETIC, "iufc")
+negative = unary("negative", ARITHMETIC, "iufc", refused="b")
 reciprocal = unary("reciprocal", ARITHMETIC, "iufc")
-sign = unary("sign", ARITHMETIC, "iufc")
+sign = unary("sign", ARITHMETIC, "iufc", refused="b")
 square = unary("square", ARITHMETIC, "iufc")
 sqrt = unary("sqrt", ARITHMETIC, "fc")
 signbit = unary("signbit", ARITHMETIC, "f", "bool")
@@ -332,12 +336,12 @@ def _type(x: Any) -> Any:
 # --- what integers and real numbers need no kernel for ----------------------------------------------------------
 
 
-def _else_copied(name: str, kinds: str) -> Any:
+def _else_copied(name: str, kinds: str, exact: str = "biu") -> Any:
     function = unary(name, ARITHMETIC, kinds)
 
     def rounded(x: Any) -> CudaArray:
         x = loops.array(x)
-        return function(x) if x.dtype.kind in kinds else copied(x)
+        return copied(x) if x.dtype.kind in exact else function(x)
 
     rounded.__name__ = rounded.__qualname__ = name
     return rounded
@@ -347,8 +351,7 @@ floor = _else_copied("floor", "f")
 ceil = _else_copied("ceil", "f")
 trunc = _else_copied("trunc", "f")
 round = _else_copied("round", "fc")
-conj = _else_copied("conj", "c")
-positive = copied
+conj = _else_copied("conj", "c", exact="biuf")
 _magnitude = unary("abs", ARITHMETIC, "iufc", "real")
 
 
@@ -356,6 +359,13 @@ def abs(x: Any) -> CudaArray:
     """The absolute value, of a complex number the modulus."""
     x = loops.array(x)
     return copied(x) if x.dtype.kind in "bu" else _magnitude(x)
+
+
+def positive(x: CudaArray) -> CudaArray:
+    """A copy, of numbers."""
+    if x.dtype.kind == "b":
+        raise TypeError("positive has no meaning for bool")
+    return copied(x)
 
 
 def _else_constant(name: str, value: bool) -> Any:

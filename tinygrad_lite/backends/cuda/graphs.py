@@ -34,7 +34,8 @@ class Graph:
         self.pool = memory.Pool(pooling=True)
         self.nodes = 0
         self.used: set[int] = set()
-        self._pinned: set[int] = set()
+        self._pinned: list[tuple[memory.Pool, set[int]]] = []
+        self._borrowed: list[memory.Borrowed] = []
         self._executable: Any = None
 
     def note(self, addresses: Iterable[int]) -> None:
@@ -58,6 +59,7 @@ class Graph:
             LaunchError: something in the block cannot be recorded; whatever was written down is forgotten.
         """
         stream, graph = ctypes.c_void_p(driver.current().handle), ctypes.c_void_p()
+        memory.counters()  # they are zero before every launch, so this is too late for them
         _call("cuStreamBeginCapture_v2", stream, _RELAXED)
         driver.recorder = self
         try:
@@ -79,8 +81,11 @@ class Graph:
             _call("cuGraphDestroy", graph)
         self.nodes, self._executable = count.value, executable
         # What lies outside its own pool must not be used for other things, even if its array goes.
-        self._pinned = memory.main_pool.owners(self.used)
-        memory.main_pool.pin(self._pinned)
+        self._pinned = [(pool, pool.owners(self.used)) for pool in list(memory.pools) if pool is not self.pool]
+        self._pinned = [(pool, addresses) for pool, addresses in self._pinned if addresses]
+        for pool, addresses in self._pinned:
+            pool.pin(addresses)
+        self._borrowed = [block for block in list(memory.borrowed) if block.holds(self.used)]
         _living.add(self)
 
     def replay(self) -> None:
@@ -92,7 +97,9 @@ class Graph:
         executable, self._executable = self._executable, None
         if executable is not None:
             _library().cuGraphExecDestroy(executable)
-            memory.main_pool.unpin(self._pinned)
+            for pool, addresses in self._pinned:
+                pool.unpin(addresses)
+            self._borrowed.clear()
 
     def __del__(self) -> None:
         if self._executable is not None:

@@ -12,10 +12,9 @@ from typing import Any, NoReturn
 from tinygrad_lite.backends.cuda import compiler, driver
 from tinygrad_lite.errors import LaunchError, fail
 
+_UNASKED = 48 << 10  # bytes of shared memory that every kernel may have
+
 kernels: list[Kernel] = []  #: every kernel that was declared, with its count of launches
-
-_LARGEST_GRID = (2**31 - 1, 65535, 65535)
-
 
 class Kernel:
     """A ``__global__`` function of a module, ready to launch.
@@ -27,14 +26,15 @@ class Kernel:
             ``"264s"`` a structure by value (whose alignment must be right at that place: put pointers first).
     """
 
-    __slots__ = ("_arguments", "_launch", "_shared", "count", "module", "name", "parameters")
+    __slots__ = ("_launch", "_pack", "_shared", "_stream", "count", "module", "name", "parameters")
 
     def __init__(self, module: compiler.Module, name: str, parameters: str) -> None:
         self.module, self.name, self.parameters = module, name, parameters
         self.count = 0
         self._launch: Any = None
-        self._shared = 0
-        self._arguments = struct.Struct(parameters)
+        self._stream: Any = None
+        self._shared = _UNASKED
+        self._pack = struct.Struct(parameters).pack
         kernels.append(self)
 
     def __call__(
@@ -55,27 +55,26 @@ class Kernel:
         Raises:
             LaunchError: the driver refuses, or an earlier kernel has failed.
         """
-        launch = self._launch
-        if launch is None:
-            launch = self._prepare()
-        if shared > 48 * 1024 and shared > self._shared:
-            self._allow(shared)
-        self.count += 1
+        launch = self._launch or self._prepare()
         if driver.recorder is not None:
             driver.recorder.note([a for a, t in zip(arguments, _letters(self.parameters), strict=False) if t == "P"])
         try:
-            launch(grid, block, self._arguments.pack(*arguments), shared, driver.current().stream)
+            if shared > self._shared:
+                self._allow(shared)
+            launch(grid, block, self._pack(*arguments), shared, self._stream)
         except Exception as error:
+            driver.current()  # on another thread, this is why
             self._refuse(error, grid, block, arguments, shared)
+        self.count += 1
 
     def _prepare(self) -> Any:
-        function = self.module.function(self.name)
-        self._launch = function._launch_kernel
+        self._stream = driver.current().stream
+        self._launch = self.module.function(self.name)._launch_kernel
         _prepared.append(self)
         return self._launch
 
     def _allow(self, shared: int) -> None:
-        """More than 48 KiB of shared memory must be asked for."""
+        """Ask for more shared memory than every kernel has."""
         import pycuda.driver as cuda
 
         function = self.module.function(self.name)
@@ -83,8 +82,8 @@ class Kernel:
         self._shared = shared
 
     def forget(self) -> None:
-        """Let go of the driver's handle, which must not outlive the context."""
-        self._launch = None
+        """Let go of the driver's handles, which must not outlive the context."""
+        self._launch = self._stream = None
 
     def _refuse(self, error: Exception, grid: Any, block: Any, arguments: Any, shared: int) -> NoReturn:
         shown = ", ".join(_shown(a, t) for a, t in zip(arguments, _letters(self.parameters), strict=False))

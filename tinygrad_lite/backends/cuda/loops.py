@@ -68,9 +68,10 @@ class Operation:
         kinds: of the dtypes that have a loop, in NumPy's letters.
         result: ``"same"``, ``"bool"`` or ``"real"``: the dtype of the result.
         extra: further parameters of the kernels, in ``struct``'s letters; these have the strided kernel alone.
+        refused: kinds that are not cast to others, either.
     """
 
-    __slots__ = ("_extra", "_kinds", "_modules", "_operands", "_result", "loops", "name")
+    __slots__ = ("_extra", "_kinds", "_modules", "_operands", "_refused", "_result", "loops", "name")
 
     def __init__(
         self,
@@ -80,8 +81,9 @@ class Operation:
         kinds: str,
         result: str = "same",
         extra: str = "",
+        refused: str = "",
     ) -> None:
-        self.name, self._extra = name, extra
+        self.name, self._extra, self._refused = name, extra, refused
         self._modules, self._operands, self._kinds, self._result = found, operands, kinds, result
         self.loops: dict[Any, Loop] = {}
 
@@ -96,6 +98,8 @@ class Operation:
 
     def _prepare(self, dtype: Any) -> Loop:
         for own in (dtype, *types.ALL):
+            if dtype.kind in self._refused:
+                continue
             if own in self._modules and own.kind in self._kinds and np.can_cast(dtype, own):
                 break
         else:
