@@ -42,7 +42,7 @@ REFUSALS: list[tuple[str, Callable[[], Any], type[errors.Error], str]] = [
         lambda: tgl.random.normal(size=(2,)),
         errors.KeywordError,
         (
-            "normal has no argument 'size'; it has shape, mean, std, dtype, requires_grad\n"
+            "normal has no argument 'size'; it has shape, mean, std, dtype, device, requires_grad\n"
             "  hint  say shape= instead of size="
         ),
     ),

@@ -92,7 +92,7 @@ REFUSALS: list[tuple[Callable[[], Any], type[errors.Error], str]] = [
     (
         lambda: random.exponential(3, rate=2),
         errors.KeywordError,
-        "exponential has no argument 'rate'; it has shape, scale, dtype, requires_grad",
+        "exponential has no argument 'rate'; it has shape, scale, dtype, device, requires_grad",
     ),
     (
         lambda: random.gamma(3, 0),

@@ -172,7 +172,7 @@ def test_a_checkpoint_made_on_one_device_goes_on_on_the_other(tmp_path: Path) ->
 
 def test_dlpack_shares_memory_both_ways() -> None:
     x = tgl.Tensor(VALUES, device="cuda")
-    for view in (x, x.T, x[:, ::2], x[1], x[::-1], x[:0]):
+    for view in (x, x.T, x[:, ::2], x[1], x[:0]):
         for version in (None, (1, 0)):
 
             class Library:

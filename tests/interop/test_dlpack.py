@@ -168,8 +168,8 @@ REFUSED = [
     ),
     (
         DeviceError,
-        lambda: tgl.from_dlpack(OnAGpu()),
-        "from_dlpack needs memory of the cpu or of an NVIDIA GPU\n  x     a GPU's array\n  hint  move it there first",
+        lambda: tgl.from_dlpack(OnAnotherGpu()),
+        "from_dlpack needs memory of the cpu or of an NVIDIA GPU\n  x     another GPU's array\n  hint  move it there first",
     ),
     (
         ExchangeError,
@@ -184,15 +184,15 @@ REFUSED = [
 ]
 
 
-class OnAGpu:
+class OnAnotherGpu:
     def __dlpack__(self, **kwargs):
         raise AssertionError("nobody should ask")
 
     def __dlpack_device__(self):
-        return (2, 0)
+        return (10, 0)  # kDLROCM
 
     def __repr__(self):
-        return "a GPU's array"
+        return "another GPU's array"
 
 
 class Nowhere:

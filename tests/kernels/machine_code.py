@@ -9,6 +9,7 @@ kernel heavier, and so lets fewer threads run at a time, is seen when it is made
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -46,6 +47,7 @@ def registered() -> dict[str, str]:
     from tinygrad_lite.backends.devices import namespace_on
 
     namespace_on("cuda")  # its chapters register their modules
+    importlib.import_module("tinygrad_lite.backends.cuda.gemm_ladder")  # and the rungs that are only shown
     return {name: module.text for name, module in compiler.modules.items()}
 
 

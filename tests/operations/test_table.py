@@ -56,7 +56,8 @@ def test_every_row_of_the_table_is_exported() -> None:
 
 def test_every_declared_row_is_covered() -> None:
     covered = {name for row in operations.values() for name in row.covers}
-    assert sorted(rows.keys() - covered) == []
+    # Moving to another device takes one: tests/gpu/test_devices.py has the values and derivatives of that row.
+    assert sorted(rows.keys() - covered) == ["to_device"]
 
 
 def test_every_covered_row_is_declared() -> None:

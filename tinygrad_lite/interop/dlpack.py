@@ -82,7 +82,12 @@ def _export_cuda(x: Tensor, stream: Any, versioned: bool, dl_device: Any, copy: 
     if stream is not None and (type(stream) is not int or stream == 0):
         need = f"needs the handle of a stream, 1 for the default stream, or -1, but got {stream!r}"
         fail(ArgumentError, "__dlpack__", need, {"tensor": x})
-    return exchange.export(copied(x._data) if copy else x._data, stream, versioned)
+    must_copy = any(s < 0 for s in x._data.strides)  # as on the CPU
+    if must_copy and copy is False:
+        hint = "leave copy out, so that it copies where it must"
+        need = "cannot share this memory (copy=False): its strides are negative"
+        fail(ExchangeError, "__dlpack__", need, {"tensor": x}, hint)
+    return exchange.export(copied(x._data) if copy or must_copy else x._data, stream, versioned)
 
 
 def device_number(x: Tensor) -> tuple[int, int]:

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_lite.backends.cuda import compiler, launching, layout, memory
-from tinygrad_lite.backends.cuda.types import element_bytes
+from tinygrad_lite.backends.cuda import compiler, driver, launching, layout, memory
+from tinygrad_lite.backends.cuda.types import C_NAMES, element_bytes
 
 _new = object.__new__
 
@@ -80,8 +80,6 @@ class CudaArray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        from tinygrad_lite.backends.cuda import driver
-
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
@@ -114,6 +112,15 @@ class CudaArray:
     def copy(self) -> CudaArray:
         """A contiguous copy."""
         return copied(self)
+
+    def __copy__(self) -> CudaArray:
+        return self.view_as(self.shape, self.strides)
+
+    def __deepcopy__(self, memo: Any) -> CudaArray:
+        return copied(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a CudaArray cannot be pickled: get() copies it to the processor")
 
     def fill(self, value: Any) -> None:
         """Write one number everywhere, in place."""
@@ -178,10 +185,13 @@ def zeros(shape: Any, dtype: Any) -> CudaArray:
 
 def from_host(source: Any) -> CudaArray:
     """A copy of a NumPy array, or of what ``np.asarray`` makes one of."""
-    held = np.ascontiguousarray(source).reshape(np.shape(source))
-    array = empty(held.shape, np.dtype(held.dtype.type))
+    held = np.asarray(source)
+    dtype = held.dtype.newbyteorder("=")
+    if dtype not in C_NAMES:
+        raise TypeError(f"the GPU has no elements of dtype {held.dtype}")
+    array = empty(held.shape, dtype)
     if held.size:
-        memory.upload(array.address, held)
+        memory.upload(array.address, np.require(held, dtype, "C"))
     return array
 
 
@@ -203,9 +213,7 @@ for _item in (1, 2, 4, 8, 16):
         launching.Kernel(_module, "copy", "PP232s"),
         launching.Kernel(_module, "copy_strided", "PP232s"),
         launching.Kernel(_module, "copy_transposed", "PPIIqqqq"),
-        launching.Kernel(
-            _module, "fill", _FILLS[_item]
-        ),
+        launching.Kernel(_module, "fill", _FILLS[_item]),
     )
 
 
@@ -276,7 +284,7 @@ def _swap(
         return None
     batch = shape[0] if len(shape) == 3 else 1
     rows, columns = shape[-2:]
-    if batch > 65535 or -(-rows // 32) > 65535 or shape[-1] < 8:
+    if batch > 65535 or -(-rows // 32) > 65535 or not 8 <= columns <= layout.MOST_ELEMENTS:
         return None
     batches = (read[0], write[0]) if len(shape) == 3 else (0, 0)
     # The kernel's source has `columns` rows of `rows` elements.
@@ -288,11 +296,20 @@ def fill(target: CudaArray, value: Any) -> None:
     _fill_bytes(target, element_bytes(value, target.dtype))
 
 
+def _word(item: bytes) -> bytes:
+    """The 1, 2 or 4 bytes of which an element consists, such as a zero of any kind; none if there are not."""
+    for size in (1, 2, 4):
+        if item == item[:size] * (len(item) // size):
+            return item[:size]
+    return b""
+
+
 def _fill_bytes(target: CudaArray, item: bytes) -> None:
     if not target.size:
         return
-    if target.contiguous and not any(item):
-        memory.fill_zero(target.address, target.nbytes)
+    word = _word(item)
+    if target.contiguous and word:
+        memory.fill(target.address, target.nbytes // len(word), word)
         return
     kernel = _COPIES[len(item)][3]
     number = item if len(item) == 16 else int.from_bytes(item, "little")

@@ -71,10 +71,9 @@ class Device:
 
     def finish(self) -> None:
         """Wait for all work in the context; ctypes can do it on a thread that the driver layer knows nothing of."""
-        library, popped = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p()
-        library.cuCtxPushCurrent_v2(ctypes.c_void_p(self._context.handle))
-        library.cuCtxSynchronize()
-        library.cuCtxPopCurrent_v2(ctypes.byref(popped))
+        library().cuCtxPushCurrent_v2(ctypes.c_void_p(self._context.handle))
+        library().cuCtxSynchronize()
+        library().cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
     def _close(self) -> None:
         """Give back graphs, modules, memory, stream and context."""
@@ -110,6 +109,12 @@ _wanted: int | None = None  # the number that select() asked for
 _at_close: list[Callable[[], None]] = []
 recorder: Any = None  #: notes the memory that is used while launches are written down, for a graph, instead of run
 checks: list[Callable[[], None]] = []  #: what to look at whenever the processor has waited for the GPU
+
+
+@functools.cache
+def library() -> Any:
+    """The driver's functions that PyCUDA does not offer, through ctypes."""
+    return ctypes.CDLL("libcuda.so.1")
 
 
 def at_close(release: Callable[[], None]) -> Callable[[], None]:

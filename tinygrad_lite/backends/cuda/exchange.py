@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.backends.cuda import driver, layout
+from tinygrad_lite.backends.cuda import driver, layout, memory, types
 from tinygrad_lite.backends.cuda.array import CudaArray, over
 
 CUDA_KIND = 2  #: kDLCUDA
 _READ_ONLY = 1  # the flag of a versioned capsule
 _CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}  # DLDataTypeCode
-_KINDS = {code: kind for kind, code in _CODES.items()}
+_DTYPES = {(_CODES[dtype.kind], 8 * dtype.itemsize): dtype for dtype in types.ALL}
 _NO_SYNC = -1  # the consumer's word that it will wait by itself
 
 
@@ -56,7 +57,9 @@ class _Versioned(ctypes.Structure):
     ]
 
 
+# A capsule keeps the address of its name, so these must stay.
 _NAMES = {False: b"dltensor", True: b"dltensor_versioned"}
+_USED = {False: b"used_dltensor", True: b"used_dltensor_versioned"}
 
 # Capsules are asked by address, because the destructor sees one that has no references any more.
 _api = ctypes.pythonapi
@@ -77,11 +80,13 @@ def _let_go(number: int | None) -> None:
 
 @_Deleter
 def _delete(address: Any) -> None:
+    driver.finish()  # the consumer's stream may not be done
     _let_go(_Managed.from_address(address).context)
 
 
 @_Deleter
 def _delete_versioned(address: Any) -> None:
+    driver.finish()
     _let_go(_Versioned.from_address(address).context)
 
 
@@ -124,74 +129,57 @@ def export(array: CudaArray, stream: int | None, versioned: bool) -> Any:
 # --- in -----------------------------------------------------------------------------------------------------
 
 
-class _Borrowed:
-    """Somebody else's memory, which is given back when the last array over it is gone."""
-
-    size = nbytes = 0  # it is not counted as ours
-
-    def __init__(self, managed: Any, address: int) -> None:
-        self._managed, self._address = managed, address
-
-    def __del__(self) -> None:
-        if self._managed.deleter:
-            self._managed.deleter(self._address)
-
-
 def from_dlpack(x: Any) -> CudaArray:
     """An array over the memory of whatever has ``__dlpack__`` and lies on this GPU.
 
     Raises:
         BufferError: it lies on another GPU, or is of a kind that cannot be taken.
     """
-    handle = driver.current().handle
+    used = driver.current()
     try:
-        capsule = x.__dlpack__(stream=handle, max_version=(1, 0))
+        capsule = x.__dlpack__(stream=used.handle, max_version=(1, 0))
     except TypeError:  # a library that knows version 0 alone
-        capsule = x.__dlpack__(stream=handle)
+        capsule = x.__dlpack__(stream=used.handle)
     held = id(capsule)
     versioned = bool(_is_valid(held, _NAMES[True]))
     if not versioned and not _is_valid(held, _NAMES[False]):
         raise BufferError("the capsule was consumed before, or is none of DLPack's")
     address = _pointer(held, _NAMES[versioned])
     managed: Any = (_Versioned if versioned else _Managed).from_address(address)
+    if versioned and managed.major != 1:
+        raise BufferError(f"it is of version {managed.major} of DLPack, which is unknown")
     tensor = managed.tensor
-    kind = _KINDS.get(tensor.code)
-    if tensor.device_kind != CUDA_KIND or tensor.device_number != driver.current().number:
+    if tensor.device_kind != CUDA_KIND or tensor.device_number != used.number:
         raise BufferError(f"it lies on device ({tensor.device_kind}, {tensor.device_number})")
-    if kind is None or tensor.lanes != 1 or (tensor.bits not in (8, 16, 32, 64, 128)):
+    dtype = _DTYPES.get((tensor.code, tensor.bits))
+    if dtype is None or tensor.lanes != 1:
         raise BufferError(f"elements of kind {tensor.code} with {tensor.bits} bits are unknown")
-    _rename(held, b"used_" + _NAMES[versioned])
-    dtype = np.dtype(np.bool_) if kind == "b" else np.dtype(f"{kind}{tensor.bits // 8}")
     shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
     strides = tuple(tensor.strides[i] for i in range(tensor.ndim)) if tensor.strides else layout.row_major(shape)
-    return over(_Borrowed(managed, address), (tensor.data or 0) + tensor.byte_offset, shape, strides, dtype)
+    first = _aligned((tensor.data or 0) + tensor.byte_offset, dtype)
+    _rename(held, _USED[versioned])
 
+    def give_back() -> None:
+        if managed.deleter:
+            managed.deleter(address)
 
-class _Lender:
-    """The object behind a CUDA array interface, kept alive by the arrays over its memory."""
-
-    size = nbytes = 0
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
+    return _borrowed(first, shape, strides, dtype, give_back)
 
 
 def from_interface(x: Any) -> CudaArray:
     """An array over the memory of whatever has ``__cuda_array_interface__``.
 
     Raises:
-        BufferError: strides that are no multiples of the element, or a mask.
+        BufferError: elements of an unknown kind, strides that are no multiples of them, or a mask.
     """
+    used = driver.current()
     described = x.__cuda_array_interface__
-    dtype = np.dtype(np.dtype(described["typestr"]).type)
+    dtype = np.dtype(described["typestr"])
+    if dtype not in types.C_NAMES:
+        raise BufferError(f"elements of kind {described['typestr']} are unknown")
     shape = tuple(described["shape"])
     if described.get("mask") is not None:
         raise BufferError("it has a mask")
-    stream = described.get("stream")
-    if stream is not None and stream != driver.current().handle:
-        import pycuda.driver as cuda
-
-        cuda.Context.synchronize()  # whoever made it may still be writing
     strides = described.get("strides")
     if strides is None:
         steps = layout.row_major(shape)
@@ -199,4 +187,24 @@ def from_interface(x: Any) -> CudaArray:
         raise BufferError("its strides are no multiples of its elements")
     else:
         steps = tuple(s // dtype.itemsize for s in strides)
-    return over(_Lender(x), described["data"][0], shape, steps, dtype)
+    first = _aligned(described["data"][0], dtype)
+    if described.get("stream") not in (None, used.handle):
+        driver.refuse_recording("waits for another library's stream", "take the array before the step")
+        driver.finish()  # whoever made it may still be writing
+
+    owner: list[Any] = [x]  # kept alive by the arrays over its memory
+    return _borrowed(first, shape, steps, dtype, owner.clear)
+
+
+def _aligned(address: int, dtype: Any) -> int:
+    if address % dtype.itemsize:
+        raise BufferError(f"its address {address:#x} is no multiple of its elements")
+    return address
+
+
+def _borrowed(address: int, shape: Any, strides: Any, dtype: Any, give_back: Callable[[], object]) -> CudaArray:
+    """An array over somebody else's memory, which is given back when the last array over it is gone."""
+    reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)] if 0 not in shape else [0]
+    first = address + dtype.itemsize * sum(min(step, 0) for step in reach)
+    last = address + dtype.itemsize * (sum(max(step, 0) for step in reach) + 1) - 1
+    return over(memory.Borrowed(first, last, give_back), address, shape, strides, dtype)

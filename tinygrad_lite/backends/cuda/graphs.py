@@ -8,7 +8,6 @@ pool of their own, which the graph keeps for as long as it lives: nothing else c
 from __future__ import annotations
 
 import ctypes
-import functools
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -67,7 +66,7 @@ class Graph:
                 yield
         except BaseException:
             driver.recorder = None
-            _library().cuStreamEndCapture(stream, ctypes.byref(graph))
+            driver.library().cuStreamEndCapture(stream, ctypes.byref(graph))
             if graph.value:
                 _call("cuGraphDestroy", graph)
             raise
@@ -96,7 +95,7 @@ class Graph:
         """Give the driver's part back."""
         executable, self._executable = self._executable, None
         if executable is not None:
-            _library().cuGraphExecDestroy(executable)
+            driver.library().cuGraphExecDestroy(executable)
             for pool, addresses in self._pinned:
                 pool.unpin(addresses)
             self._borrowed.clear()
@@ -115,15 +114,10 @@ def _close_all() -> None:
         graph.close()
 
 
-@functools.cache
-def _library() -> Any:
-    return ctypes.CDLL("libcuda.so.1")
-
-
 def _call(name: str, *arguments: Any) -> None:
-    status = getattr(_library(), name)(*arguments)
+    status = getattr(driver.library(), name)(*arguments)
     if status:
         text = ctypes.c_char_p()
-        _library().cuGetErrorString(status, ctypes.byref(text))
+        driver.library().cuGetErrorString(status, ctypes.byref(text))
         said = text.value.decode() if text.value else f"error {status}"
         fail(LaunchError, "cuda", f"failed in {name}: {said}")

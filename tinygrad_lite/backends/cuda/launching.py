@@ -16,6 +16,7 @@ _UNASKED = 48 << 10  # bytes of shared memory that every kernel may have
 
 kernels: list[Kernel] = []  #: every kernel that was declared, with its count of launches
 
+
 class Kernel:
     """A ``__global__`` function of a module, ready to launch.
 

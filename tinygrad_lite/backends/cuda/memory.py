@@ -369,7 +369,9 @@ def upload(address: int, source: np.ndarray[Any, Any]) -> None:
     import pycuda.driver as cuda
 
     stream = driver.current().stream
-    driver.refuse_recording("needs numbers from the processor's memory", "make the tensor before, or pass it to the step")
+    driver.refuse_recording(
+        "needs numbers from the processor's memory", "make the tensor before, or pass it to the step"
+    )
     if source.nbytes <= _DIRECT:
         cuda.memcpy_htod_async(address, source, stream)
         return
