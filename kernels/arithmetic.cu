@@ -1,4 +1,5 @@
-// Arithmetic, rounding, comparisons, choices, logic and bits of elements of one type; NumPy's results, bit for bit.
+// Arithmetic, rounding, comparisons, choices, logic and bits of elements of one type; NumPy's results, bit for bit, but
+// for the last bits of complex products and quotients, where the compiler makes one rounding of a product and a sum.
 //
 // Cost: see elementwise.cuh; a few instructions per element, so that memory decides (the quotients of 64-bit integers
 // and the remainders of double excepted, which take tens of instructions).

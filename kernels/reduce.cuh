@@ -95,7 +95,8 @@ DEVICE void read_run(const Op& op, const T* run, uint32_t length, uint32_t lane,
         }
     }
     for (; i < packs; i += lanes) {
-        s[0] = Op::join(s[0], State(joined<Op, 0, LANES>(op, pack[i], index + head + (int64_t)i * LANES)));
+        const Pack one = pack[i];  // in one load: without the copy of half there would be eight
+        s[0] = Op::join(s[0], State(joined<Op, 0, LANES>(op, one, index + head + (int64_t)i * LANES)));
     }
     for (uint32_t k = lane; k < head; k += lanes) s[1] = Op::join(s[1], State(op.of(run[k], index + k)));
     for (uint32_t k = head + packs * LANES + lane; k < length; k += lanes) {

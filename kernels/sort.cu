@@ -1,10 +1,13 @@
-// Stable sorting of rows: the order of the elements along the last, contiguous axis of (rows, n).
+// Stable sorting of rows, the order of the elements along the last, contiguous axis of (rows, n), and searching in what
+// is sorted; all in the order of keys (order.cuh), where NaN is the largest and equal to NaN.
 //
 //   sort_rows    rows of up to 512 x 8 elements: several short rows, or one long row, in a block
 //   sort_tiles   the first step for longer rows: pieces of TILE elements, each sorted by itself
 //   merge_tiles  one of the further steps: pairs of sorted runs become runs of twice the length
 //   make_keys, take_places
 //                what comes before and after a radix sort (radix.cu), which long rows take
+//   searchsorted where each element of x2 would have to be put into the sorted x1, by halving
+//   contains     whether it is in x1; NaN is in nothing
 //
 // An entry is (key, place in the row). No two are equal, so that every method of sorting is stable: equal elements
 // stay in the order of their places. A thread sorts 8 entries in registers by Batcher's network, then runs are merged in
@@ -16,6 +19,9 @@
 // shared memory, which is the limit. merge_tiles reads and writes all entries once, 2 x 8 bytes (2 x 16 for ITEM=8), in each
 // of log2(n / TILE) passes. make_keys and take_places move 3 ITEM + 20 bytes per element at most, of which ITEM are read
 // anywhere.
+//
+// searchsorted and contains read ITEM and write 8 bytes (contains: 1 byte) per element of x2, and log2(n) elements of x1,
+// whose first halves all threads share and find in the cache. The latency of those reads is the limit.
 //
 // Needs -DITEM=1, 2, 4 or 8: the bytes of an element, see order.cuh.
 #include "order.cuh"
@@ -228,4 +234,37 @@ take_places(const Item* __restrict__ source, const int32_t* __restrict__ order, 
     const int32_t place = order[i];
     if (places) places[i] = place;
     if (values) values[i] = source[place];
+}
+
+// --- searching -------------------------------------------------------------------------------------------
+
+// How many of the n sorted elements come before one with this key, or before or equal to it.
+DEVICE int64_t rank_of(Item key, const Item* __restrict__ sorted, int64_t n, int kind, bool behind_equals) {
+    int64_t low = 0, high = n;
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        const Item other = key_of(sorted[middle], kind);
+        if (other < key || (behind_equals && other == key)) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+searchsorted(const Item* __restrict__ sorted, const Item* __restrict__ x2, int64_t* __restrict__ places, int64_t n,
+             int64_t count, int kind, bool right) {
+    const int64_t index = blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+    if (index >= count) return;
+    places[index] = rank_of(key_of(x2[index], kind), sorted, n, kind, right);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+contains(const Item* __restrict__ sorted, const Item* __restrict__ x2, bool* __restrict__ found, int64_t n, int64_t count,
+         int kind, bool invert) {
+    const int64_t index = blockIdx.x * (int64_t)blockDim.x + threadIdx.x;
+    if (index >= count) return;
+    const Item wanted = x2[index], key = key_of(wanted, kind);
+    const int64_t place = rank_of(key, sorted, n, kind, false);
+    const bool there = place < n && key_of(sorted[place], kind) == key && !is_nan(wanted, kind);
+    found[index] = there != invert;
 }

@@ -16,7 +16,7 @@ from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import leaves, transforms
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, make_leaf, make_tensor
 from tinygrad_lite.autograd.record import apply
-from tinygrad_lite.autograd.refusals import require_float
+from tinygrad_lite.autograd.refusals import refuse_devices, require_float
 from tinygrad_lite.autograd.rows import copied
 from tinygrad_lite.autograd.rules.manipulation import CLONE
 from tinygrad_lite.backends import devices
@@ -140,6 +140,8 @@ class Methods(Operators, FunctionMethods, Conversions):
             operands = {"tensor": self, "grad": value}
             hint = f'the gradient has one number per element: shape {self.shape}, dtype "{self.dtype.name}"'
             fail(GradientError, "grad", "needs None or a tensor of the same shape and dtype", operands, hint)
+        if value is not None and type(value._data) is not type(self._data):
+            refuse_devices("grad", {"tensor": self, "grad": value})
         leaves.release_grad(leaf)
         if value is not None:
             leaves.adopt_grad(leaf, value)

@@ -36,7 +36,7 @@ FLAGS = {
 
 COMPILE = (
     "-x", "c++", "-fpreprocessed", "-std=c++17", "-O1", "-fPIC", "-w", "-pipe",
-    # The same results everywhere: a product and a sum stay two roundings unless the kernel says fma.
+    # The same results everywhere: a product and a sum stay two roundings unless the kernel says fma, or FAKE_NVCC_FMA.
     "-ffp-contract=off", "-fno-math-errno", "-fno-strict-aliasing", "-fwrapv",
     # A module is its own world: nothing in it is merged with another module's.
     "-fvisibility=hidden", "-fno-gnu-unique", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
@@ -70,12 +70,23 @@ def gxx() -> str:
 
 
 def machine_flags() -> "list[str]":
-    """Conversions of half precision take one instruction where the processor has it; the result is the same."""
+    """What depends on the processor and the environment.
+
+    Conversions of half precision take one instruction where the processor has it; the result is the same. With
+    FAKE_NVCC_FMA=1 a product and a sum become one rounding, as with nvcc, which tells rounding from mistakes.
+    """
     try:
         with open("/proc/cpuinfo") as file:
-            return ["-mf16c"] if re.search(r"^flags.*\bf16c\b", file.read(), re.MULTILINE) else []
+            features = re.search(r"^flags.*", file.read(), re.MULTILINE)
     except OSError:
         return []
+    has = features[0].split() if features else []
+    flags = ["-mf16c"] if "f16c" in has else []
+    if os.environ.get("FAKE_NVCC_FMA", "0") != "0":
+        if "fma" not in has:
+            raise Refused("nvcc fatal   : FAKE_NVCC_FMA=1 needs a processor with fused multiply-add")
+        flags += ["-mfma", "-ffp-contract=fast", "-fexpensive-optimizations"]  # at -O1 gcc would leave it
+    return flags
 
 
 # --- The command line ---------------------------------------------------------------------------------------

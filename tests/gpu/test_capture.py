@@ -252,6 +252,15 @@ def makes(x: Any) -> Any:
     return x + tgl.Tensor([1.0, 2.0], device="cuda")
 
 
+def waits(x: Any) -> Any:
+    tgl.cuda.synchronize()
+    return x * 2
+
+
+def answers_on_the_cpu(x: Any) -> Any:
+    return tgl.zeros(3)
+
+
 KEPT: list[Any] = []
 
 
@@ -266,6 +275,8 @@ def keeps(x: Any) -> Any:
         (reads, "capture cannot record a step that reads a value"),
         (makes, "capture cannot record a step that needs numbers from the processor's memory"),
         (keeps, "capture cannot record a step that keeps a tensor"),
+        (waits, "capture cannot record a step that waits for the GPU"),
+        (answers_on_the_cpu, "captured step needs results on the GPU\n  result  shape (3,), float32, cpu"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_and_the_gpu_goes_on_working(function: Any, words: str) -> None:
@@ -278,6 +289,49 @@ def test_what_cannot_be_recorded_is_refused_and_the_gpu_goes_on_working(function
     assert str(caught.value).startswith(words)
     assert (x + 1).tolist() == [4.0, 5.0]
     assert not step.recorded
+
+
+def test_another_recording_may_follow_one_that_was_refused() -> None:
+    step = tgl.cuda.capture(keeps)
+    x = tgl.Tensor([3.0, 4.0], device="cuda")
+    refused = 0
+    for _ in range(6):
+        try:
+            step(x)
+        except errors.StateError:
+            refused += 1
+    assert refused == 2
+    KEPT.clear()
+
+
+def test_gradients_that_moved_into_an_arena_are_noticed() -> None:
+    model = nn.Linear(12, 4).to("cuda")
+
+    def step(x: Any) -> Any:
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        return loss
+
+    run = tgl.cuda.capture(step)
+    for _ in range(4):
+        run(X[0])
+    optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(errors.StateError, match="works on memory that a tensor has left"):
+        run(X[0])
+
+
+def test_a_step_has_a_bounded_number_of_updates(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tinygrad_lite.cuda import replays
+
+    monkeypatch.setattr(replays, "_MOST_UPDATES", 1)
+    model = nn.Linear(12, 4).to("cuda")
+    groups = [{"params": [p], "lr": 0.1 * (k + 1)} for k, p in enumerate(model.parameters())]
+    step = tgl.cuda.capture(training_step(model, optim.SGD(groups, lr=0.1)))
+    for _ in range(2):
+        step(X[0], Y[0])
+    assert refusal(errors.ArgumentError, lambda: step(X[0], Y[0])).startswith(
+        "capture can record at most 1 updates of optimisers in a step"
+    )
 
 
 def test_an_argument_with_a_gradient_is_refused() -> None:

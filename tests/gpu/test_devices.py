@@ -118,7 +118,8 @@ def test_an_index_on_the_gpu_that_is_out_of_bounds_is_told_of_when_the_processor
 def test_operands_on_two_devices_are_refused() -> None:
     x, y = tgl.Tensor([1.0]), tgl.Tensor([1.0], device="cuda")
     assert refusal(errors.DeviceError, lambda: x + y) == (
-        "add needs operands on one device\n  x1  shape (1,), float32, cpu\n  x2  shape (1,), float32, cuda"
+        "add needs operands on one device\n  x1    shape (1,), float32, cpu\n  x2    shape (1,), float32, cuda\n"
+        '  hint  x1.to("cuda") copies x1 there'
     )
 
 

@@ -109,6 +109,29 @@ def test_every_run_is_written_down(nvcc_emulated, tmp_path, monkeypatch):
     assert log.read_text() == "cubin --cubin -arch=sm_90a kernel.cu\n"
 
 
+FUSED = 'extern "C" __global__ void k(float* x) { x[0] = x[0] * x[0] - x[1]; }'
+
+
+@pytest.mark.parametrize("fused", ["0", "1"])
+def test_a_product_and_a_sum_are_rounded_once_on_request(nvcc_emulated, cuda, context, tmp_path, monkeypatch, fused):
+    monkeypatch.setenv("FAKE_NVCC_FMA", fused)
+    done = nvcc_emulated("--cubin", "-arch=sm_90a", "kernel.cu", text=FUSED)
+    if "needs a processor" in done.stderr:
+        pytest.skip(done.stderr)
+    x = np.array([1 + 2**-12, 1 + 2**-11], np.float32)  # the square of the first, rounded, is the second
+    memory = cuda.to_device(x)
+    cuda.module_from_file(str(tmp_path / "kernel.cubin")).get_function("k")(memory, block=(1, 1, 1), grid=(1, 1))
+    assert cuda.from_device(memory, 2, np.float32)[0] == (2**-24 if fused == "1" else 0)
+
+
+def test_what_is_fused_has_another_version(nvcc_emulated, monkeypatch):
+    stated = set()
+    for fused in ("0", "1"):
+        monkeypatch.setenv("FAKE_NVCC_FMA", fused)
+        stated.add(nvcc_emulated("--version").stdout)
+    assert len(stated) == 2
+
+
 def test_pycuda_shows_the_messages(cuda, context, compiled):
     with pytest.raises(cuda.CompileError, match=r"kernel\.cu\(1\): error: 'absent' was not declared in this scope"):
         compiled('extern "C" __global__ void k(int* x) { *x = absent; }')

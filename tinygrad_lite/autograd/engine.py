@@ -26,6 +26,7 @@ from tinygrad_lite.autograd.graph import (
     make_tensor,
     recording,
 )
+from tinygrad_lite.autograd.refusals import refuse_devices
 from tinygrad_lite.autograd.rows import Plan, namespaces
 from tinygrad_lite.autograd.saved import check_saved, saved_values
 from tinygrad_lite.errors import GradientError, fail
@@ -292,6 +293,8 @@ def _hooked(hooks: Hooks, g: Value, create_graph: bool) -> Value:
         if not isinstance(changed, Tensor) or changed._data.shape != tensor._data.shape:
             operands = {"gradient": tensor, "returned": changed}
             fail(GradientError, "hook", "must return None or a tensor of the gradient's shape", operands)
+        if type(changed._data) is not type(tensor._data):
+            refuse_devices("hook", {"gradient": tensor, "returned": changed})
         tensor = changed if changed._version is None else changed.clone()  # not memory that is written in place
     if not create_graph:
         g = tensor._data if tensor._data.dtype == g.dtype else tensor._data.astype(g.dtype)

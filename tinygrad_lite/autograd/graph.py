@@ -194,12 +194,16 @@ class Version:
         """Announce a write: give the viewers their own copies and count the write."""
         self.count += 1
         if self.viewers:
-            for ref in self.viewers:
-                viewer = ref()
-                if viewer is not None and viewer._version is self:
-                    viewer._data = copied(viewer._data)
-                    viewer._version = None
-            self.viewers = []
+            self.part()
+
+    def part(self) -> None:
+        """Give the viewers their own copies."""
+        for ref in self.viewers:
+            viewer = ref()
+            if viewer is not None and viewer._version is self:
+                viewer._data = copied(viewer._data)
+                viewer._version = None
+        self.viewers = []
 
 
 _new = object.__new__

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd.graph import (
     Array,
@@ -22,11 +24,10 @@ from tinygrad_lite.autograd.graph import (
     mode,
     sequence,
 )
-from tinygrad_lite.autograd.refusals import by_name, named_operands, refuse
+from tinygrad_lite.autograd.refusals import by_name, named_operands, refuse, refuse_devices
 from tinygrad_lite.autograd.rows import Row, World, namespaces
 from tinygrad_lite.errors import (
     ArgumentError,
-    DeviceError,
     DTypeError,
     Error,
     GradientError,
@@ -193,6 +194,7 @@ def promoted(
 ) -> tuple[Any, Any, Array, Array]:
     """The operands with arrays of one dtype and one device; numbers stay weak."""
     *_, first, second = row.operands  # of ``where`` the last two
+    given = (x1, x2)
     x1, x2 = operand(row.name, x1, first), operand(row.name, x2, second)
     a, b = x1._data, x2._data
     if isinstance(x1, Number) and isinstance(x2, Number):
@@ -204,7 +206,12 @@ def promoted(
         dtype = dtypes.with_number(b.dtype, a)
     else:
         if type(a) is not type(b):
-            fail(DeviceError, row.name, "needs operands on one device", by_name((first, second), (x1, x2)))
+            if isinstance(given[0], np.generic):  # such as np.sqrt(2) is
+                a = namespaces[type(b)].full((), a.item(), a.dtype)
+            elif isinstance(given[1], np.generic):
+                b = namespaces[type(a)].full((), b.item(), b.dtype)
+            else:
+                refuse_devices(row.name, by_name((first, second), (x1, x2)))
         dtype = dtypes.promote(a.dtype, b.dtype)
     if floating and dtype.kind in "biu":
         dtype = dtypes.default_float
@@ -293,7 +300,7 @@ def _world(row: Row, arrays: tuple[Any, ...], operands: Sequence[Any]) -> World:
         kind = type(array)
         if kind is not first and array is not None and kind not in (float, int, bool):
             if first in namespaces:
-                fail(DeviceError, row.name, "needs operands on one device", named_operands(row, operands))
+                refuse_devices(row.name, named_operands(row, operands))
             first = kind
     return row.worlds[first]
 

@@ -7,7 +7,16 @@ from typing import Any, NoReturn
 
 from tinygrad_lite.autograd.graph import Number, Tensor
 from tinygrad_lite.autograd.rows import Row
-from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DeviceError,
+    DTypeError,
+    Error,
+    GradientError,
+    IndexingError,
+    ShapeError,
+    fail,
+)
 
 
 def named_operands(row: Row, operands: Sequence[Any]) -> dict[str, Any]:
@@ -47,6 +56,15 @@ def refuse(row: Row, operands: Sequence[Any], error: Exception) -> NoReturn:
     kind = {TypeError: DTypeError, IndexError: IndexingError}.get(type(error), ArgumentError)
     text = str(error).rstrip(". ")
     fail(kind, row.name, f"cannot work on these operands: {text}", named, hint)
+
+
+def refuse_devices(operation: str, named: Mapping[str, Any]) -> NoReturn:
+    """Operands are on several devices: say how one gets from the processor to where the others are."""
+    homes = {name: x.device for name, x in named.items() if isinstance(x, Tensor)}
+    away = [device for device in homes.values() if device != "cpu"]
+    left = next((name for name, device in homes.items() if device == "cpu"), "")
+    hint = f'{left}.to("{away[0]}") copies {left} there' if away and left else ""
+    fail(DeviceError, operation, "needs operands on one device", named, hint)
 
 
 def broadcast_clash(shapes: Sequence[tuple[int, ...]]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_lite.autograd import engine, forward_mode, leaves
 from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
-from tinygrad_lite.autograd.refusals import require_float
+from tinygrad_lite.autograd.refusals import refuse_devices, require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
@@ -147,7 +147,7 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
         return y._node, xp.full(y._data.shape, 1, y._data.dtype)
     if getattr(getattr(gradient, "dtype", None), "kind", "") == "c":
         fail(DTypeError, operation, "needs a real gradient", {"output": y, "gradient": gradient}, "real(gradient)")
-    gradient = gradient if isinstance(gradient, Tensor) else Tensor(gradient, dtype=y._data.dtype)
+    gradient = _there(operation, gradient, y, "output", "gradient")
     if gradient._data.shape != y._data.shape:
         fail(
             ShapeError,
@@ -157,6 +157,15 @@ def _root(operation: str, y: Any, gradient: Any) -> tuple[Any, Any]:
             "it is a weight for every element of the output; of an output with one element it may be left out",
         )
     return y._node, namespaces[Tensor].astype(_steady(gradient), y._data.dtype)
+
+
+def _there(operation: str, v: Any, like: Tensor, what: str, name: str) -> Tensor:
+    """``v`` as a tensor, which must be on the device of ``like``; what is no tensor is copied there."""
+    if not isinstance(v, Tensor):
+        return Tensor(v, dtype=like.dtype, device=like.device)
+    if type(v._data) is not type(like._data):
+        refuse_devices(operation, {what: like, name: v})
+    return v
 
 
 def _steady(v: Tensor) -> Tensor:
@@ -213,13 +222,13 @@ def _directions(operation: str, v: Any, like: Sequence[Tensor], what: str) -> li
             if what == "output":
                 hint += ", or let the function return one number: its sum or mean"
             fail(GradientError, operation, f"needs v: a direction in the shape of the {what}", {what: like[0]}, hint)
-        return [Tensor(1.0, dtype=like[0].dtype).reshape(like[0].shape)]
+        return [_ones(like[0])]
     several = isinstance(v, (tuple, list)) and (len(like) != 1 or any(isinstance(d, Tensor) for d in v))
     vs = list(v) if several else [v]
     if len(vs) != len(like):
         need = f"needs one direction per {what}, but got {len(vs)} for {len(like)}"
         fail(ArgumentError, operation, need, {}, f"pass v as a tuple of {len(like)}")
-    vs = [d if isinstance(d, Tensor) else Tensor(d, dtype=x.dtype) for d, x in zip(vs, like, strict=True)]
+    vs = [_there(operation, d, x, what, "v") for d, x in zip(vs, like, strict=True)]
     for d, x in zip(vs, like, strict=True):
         if d.shape != x.shape:
             hint = f"v has one number for every element of the {what}"

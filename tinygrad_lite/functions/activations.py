@@ -14,6 +14,7 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import activations as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating, number
+from tinygrad_lite.functions.devices import on_device_of
 from tinygrad_lite.functions.elementwise import multiply, where
 from tinygrad_lite.functions.from_rows import unary
 from tinygrad_lite.functions.manipulation import reshape
@@ -152,7 +153,8 @@ def prelu(x: Any, weight: Any, /) -> Tensor:
     Tensor([[-0.5 , -0.25],
             [ 2.  , -0.5 ]])
     """
-    x, weight = floating("prelu", x), floating("prelu", weight, "weight")
+    x = floating("prelu", x)
+    weight = floating("prelu", on_device_of("prelu", weight, x, "weight"), "weight")
     shape, slopes = x._data.shape, weight._data.shape
     channels = shape[1] if len(shape) > 1 else 1
     if len(slopes) > 1 or slopes not in ((), (1,), (channels,)):

@@ -200,6 +200,8 @@ def _weighted_nll(
     weight = _check_weight(operation, weight, log_p, classes)
     counts = target != ignore_index
     safe = where(counts, target, 0)  # an ignored number need not be a class
+    if not isinstance(target._data, np.ndarray):  # of those on another device none was looked at
+        safe = where(safe < 0, classes, safe)  # out of range, where a negative index would count from the end
     losses = -getitem(take_along_axis(log_p, expand_dims(safe, 1), axis=1), (slice(None), 0))
     class_weight = cast(counts, log_p._data.dtype)
     if weight is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.errors import ShapeError, fail
 from tinygrad_lite.functions.arguments import axis_number, checked_keywords, floating, number
+from tinygrad_lite.functions.devices import on_device_of, require_one_device
 from tinygrad_lite.functions.elementwise import clip, where
 from tinygrad_lite.functions.indexing import getitem
 from tinygrad_lite.functions.manipulation import reshape
@@ -71,7 +72,9 @@ def interp(x: Any, xp: Any, fp: Any, /, left: float | None = None, right: float 
     >>> interp(Tensor([0.5, 1.5, 9.0]), Tensor([0.0, 1.0, 2.0]), Tensor([0.0, 10.0, 30.0]))
     Tensor([ 5., 20., 30.])
     """
-    x, xp, fp = floating("interp", x), floating("interp", xp, "xp"), floating("interp", fp, "fp")
+    xp, fp = floating("interp", xp, "xp"), floating("interp", fp, "fp")
+    x = floating("interp", on_device_of("interp", x, xp, "x"))
+    require_one_device("interp", {"xp": xp, "fp": fp})
     count = xp._data.size
     if xp._data.ndim != 1 or fp._data.shape != xp._data.shape or count == 0:
         fail(ShapeError, "interp", "needs xp and fp with one axis of one size, at least 1", {"xp": xp, "fp": fp})

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.autograd.record import apply, tensor_of
+from tinygrad_lite.autograd.refusals import refuse_devices
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules.manipulation import TO_DEVICE
 from tinygrad_lite.backends import devices
@@ -63,10 +64,10 @@ def require_one_device(operation: str, named: dict[str, Tensor]) -> None:
         DeviceError: they are not.
     """
     if len({type(x._data) for x in named.values()}) > 1:
-        fail(DeviceError, operation, "needs operands on one device", named)
+        refuse_devices(operation, named)
 
 
-def beside(operation: str, value: Any, x: Tensor, name: str) -> Tensor:
+def on_device_of(operation: str, value: Any, x: Tensor, name: str) -> Tensor:
     """``value`` as a tensor on the device of ``x``: what is no tensor is copied there, a tensor must be there already.
 
     Raises:

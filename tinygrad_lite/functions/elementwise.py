@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_lite import dtypes
 from tinygrad_lite.autograd import record
 from tinygrad_lite.autograd.graph import Number, Tensor, make_tensor
@@ -19,6 +21,7 @@ from tinygrad_lite.autograd.rules import elementwise as rules
 from tinygrad_lite.autograd.rules.manipulation import CLONE
 from tinygrad_lite.errors import ArgumentError, DTypeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
+from tinygrad_lite.functions.devices import on_device_of
 from tinygrad_lite.functions.from_rows import binary, unary
 from tinygrad_lite.functions.logic import equal, isnan, not_equal
 from tinygrad_lite.functions.manipulation import cast
@@ -132,8 +135,16 @@ def lerp(x1: Any, x2: Any, weight: Any, /) -> Tensor:
     >>> lerp(Tensor([0.0, 10.0]), Tensor([1.0, 20.0]), 0.25)
     Tensor([ 0.25, 12.5 ])
     """
+    home = x1 if isinstance(x1, Tensor) else x2
+    if isinstance(weight, np.generic) and isinstance(home, Tensor):  # a number, which goes with any device
+        weight = on_device_of("lerp", weight, home, "weight")
     rest = 1 - weight if type(weight) in (int, float) else subtract(1, weight)
-    return add(multiply(x1, rest), multiply(x2, weight))
+    return add(_product(x1, rest), _product(x2, weight))
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Two numbers make a number, which goes with any dtype and device."""
+    return a * b if type(a) in (int, float) and type(b) in (int, float) else multiply(a, b)
 
 
 _pow = record.binary(rules.POW)
@@ -354,7 +365,7 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
     Tensor([-1. ,  0.5,  2. ])
     """
     tensor = as_tensor("clip", x)
-    bounds = [None if bound is None else operand("clip", bound, name) for name, bound in (("min", min), ("max", max))]
+    bounds = [None if bound is None else _bound(tensor, bound, name) for name, bound in (("min", min), ("max", max))]
     given = [bound._data for bound in bounds if bound is not None]
     dtype = result = tensor._data.dtype
     if any(getattr(bound, "dtype", dtype).kind == "c" or type(bound) is complex for bound in (*given, tensor._data)):
@@ -370,6 +381,12 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
         return apply(CLONE, (tensor,))
     low, high = (cast(bound, dtype) if isinstance(bound, Tensor) else bound for bound in bounds)
     return cast(apply(rules.CLIP, (cast(tensor, dtype), low, high)), result)
+
+
+def _bound(x: Tensor, bound: Any, name: str) -> Tensor | Number:
+    if isinstance(bound, np.generic):  # a number, which goes with any device
+        return on_device_of("clip", bound, x, name)
+    return operand("clip", bound, name)
 
 
 def _require_range(operation: str, x: Tensor, numbers: Sequence[Any], dtype: dtypes.DType) -> None:
@@ -421,6 +438,9 @@ def where(condition: Any, x1: Any, x2: Any, /) -> Tensor:
     >>> where(Tensor([True, False]), 1.0, Tensor([5.0, 6.0]))
     Tensor([1., 6.])
     """
+    home = x1 if isinstance(x1, Tensor) else x2
+    if type(condition) in (bool, int, float) and isinstance(home, Tensor):  # numbers go with any device
+        condition = on_device_of("where", condition, home, "condition")
     condition = as_tensor("where", condition, "condition")
     if condition._data.dtype.kind != "b":
         condition = not_equal(condition, 0)

@@ -14,7 +14,7 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, integer
-from tinygrad_lite.functions.devices import beside
+from tinygrad_lite.functions.devices import on_device_of
 from tinygrad_lite.functions.indexing import checked_indices, getitem
 from tinygrad_lite.functions.manipulation import broadcast_to, cast
 
@@ -100,7 +100,7 @@ def gather(x: Any, /, axis: int, index: Any) -> Tensor:
 
 def bool_mask(operation: str, x: Tensor, mask: Any) -> Tensor:
     """A mask of bools."""
-    tensor = beside(operation, mask, x, "mask")
+    tensor = on_device_of(operation, mask, x, "mask")
     if tensor._data.dtype != dtypes.bool_:
         fail(DTypeError, operation, "needs a mask of bools", {"x": x, "mask": tensor}, "compare first: mask != 0")
     return tensor

@@ -10,20 +10,12 @@ import numpy as np
 
 from tinygrad_lite.autograd.graph import Hooks, Leaf, Tensor, make_tensor, mode
 from tinygrad_lite.autograd.record import apply
+from tinygrad_lite.autograd.refusals import refuse_devices
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import indexing as rules
-from tinygrad_lite.errors import (
-    ArgumentError,
-    DeviceError,
-    DTypeError,
-    Error,
-    GradientError,
-    IndexingError,
-    ShapeError,
-    fail,
-)
+from tinygrad_lite.errors import ArgumentError, DTypeError, Error, GradientError, IndexingError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple
-from tinygrad_lite.functions.devices import beside, require_one_device, to_device
+from tinygrad_lite.functions.devices import on_device_of, require_one_device, to_device
 from tinygrad_lite.functions.index_refusals import index_fault
 from tinygrad_lite.functions.manipulation import broadcast_to, cast, reshape
 
@@ -40,6 +32,7 @@ def index_parts(operation: str, index: Any, x: Tensor, shape: tuple[int, ...]) -
     parts = index if isinstance(index, tuple) else (index,)
     found: list[Any] = []
     host = True  # whether all index arrays lie in the processor's memory
+    refused: Exception
     for part in parts:
         if part is None or part is Ellipsis or type(part) is int or isinstance(part, slice):
             found.append(part)
@@ -69,8 +62,7 @@ def index_parts(operation: str, index: Any, x: Tensor, shape: tuple[int, ...]) -
                 hint = "compare or convert with astype to get bools or integers"
             fail(DTypeError, operation, "needs integers, bools or slices as index", {"x": x, "index": part}, hint)
         if type(array) is not np.ndarray and type(array) is not xp.array_type:
-            hint = f"index.to({x.device!r}) copies it"
-            fail(DeviceError, operation, "needs an index where x is", {"x": x, "index": part}, hint)
+            refuse_devices(operation, {"x": x, "index": part})
         host = host and type(array) is np.ndarray
         found.append(array if type(array) is np.ndarray else xp.asarray(array))
     if xp.array_type is np.ndarray:
@@ -78,7 +70,7 @@ def index_parts(operation: str, index: Any, x: Tensor, shape: tuple[int, ...]) -
     if host:  # what lies here is checked here: a device would report it later
         try:
             np.broadcast_to(np.False_, shape)[tuple(found)]
-        except IndexError as error:
+        except (IndexError, TypeError, ValueError) as error:
             refused = error
         else:
             return tuple([xp.asarray(part) if type(part) is np.ndarray else part for part in found])
@@ -136,7 +128,7 @@ def setitem(x: Any, values: Any, index: Any, /) -> Tensor:
 
 
 def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> Tensor:
-    """``values`` in the dtype of ``x``, if that loses no more than digits; what is no tensor lies on the device of ``x``."""
+    """``values`` in the dtype of ``x``, if that loses no more than digits; others go where ``x`` is."""
     dtype = x._data.dtype
     kind = type(values)
     if kind in (int, bool) or (kind is float and dtype.kind in "fc") or (kind is complex and dtype.kind == "c"):
@@ -145,7 +137,7 @@ def cast_like(operation: str, values: Any, x: Tensor, name: str = "values") -> T
         except OverflowError:
             hint = "convert x with astype first"
             fail(ArgumentError, operation, f"needs a number that {dtype.name} can hold", {"x": x, name: values}, hint)
-    values = beside(operation, values, x, name)
+    values = on_device_of(operation, values, x, name)
     if values._data.dtype.kind == "c" and dtype.kind != "c":
         named = {"x": x, name: values}
         hint = f"take real({name}), imag({name}) or abs({name})"
@@ -163,6 +155,8 @@ def selected_shape(
     xp = namespaces[type(x._data)]
     try:
         selected = xp.broadcast_to(xp.zeros((), "bool"), shape)[parts]
+    except Error:
+        raise  # of the device, which may be about an earlier call
     except (IndexError, TypeError, ValueError) as error:
         refused = error
     else:

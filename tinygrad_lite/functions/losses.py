@@ -20,6 +20,7 @@ from tinygrad_lite.autograd.rules import network as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.activations import hardtanh, softplus
 from tinygrad_lite.functions.arguments import as_tensor, checked_keywords, floating, number
+from tinygrad_lite.functions.devices import on_device_of, require_one_device
 from tinygrad_lite.functions.elementwise import abs, exp
 from tinygrad_lite.functions.manipulation import cast
 from tinygrad_lite.functions.reductions import mean, sum
@@ -69,6 +70,7 @@ def _pair(operation: str, input: Any, target: Any, reduction: str) -> tuple[Tens
         fail(ShapeError, operation, "needs input and target of one shape", named, hint)
     if target._data.dtype.kind == "c":
         fail(DTypeError, operation, "needs real numbers", named, "take real(target), imag(target) or abs(target)")
+    require_one_device(operation, named)
     refuse_nan(operation, target, named)
     if reduction == "mean" and x._data.size == 0:
         fail(ArgumentError, operation, "needs at least one element to take the mean of", named, EMPTY)
@@ -242,7 +244,7 @@ def binary_cross_entropy_with_logits(
 
 def _broadcast_weight(operation: str, name: str, weight: Any, x: Tensor) -> Tensor:
     """Weights of single elements, which broadcast to all of ``x``."""
-    weights = floating(operation, weight, name)
+    weights = floating(operation, on_device_of(operation, weight, x, name), name)
     shape = x._data.shape
     if broadcast_clash([weights._data.shape, shape]) or np.broadcast_shapes(weights._data.shape, shape) != shape:
         need = f"needs a {name} that broadcasts to the shape of input"

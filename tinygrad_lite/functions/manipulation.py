@@ -126,8 +126,10 @@ def _fitting(sizes: tuple[int, ...], size: int) -> str:
 
 
 def _shares_memory(x: Tensor, y: Tensor) -> bool:
-    """Whether a result is a view; other devices, whose arrays say nothing about it, always copy."""
-    return isinstance(y._data, np.ndarray) and np.may_share_memory(x._data, y._data)
+    """Whether a result is a view; arrays of the GPU have one block of memory, which views share."""
+    if isinstance(y._data, np.ndarray):
+        return np.may_share_memory(x._data, y._data)
+    return getattr(x._data, "block", None) is getattr(y._data, "block", 0)
 
 
 @checked_keywords

@@ -15,6 +15,7 @@ from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.autograd.rules import manipulation as rules
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_keywords, shape_tuple, whole_numbers
+from tinygrad_lite.functions.devices import require_one_device
 from tinygrad_lite.functions.gathering import common_shape, take
 from tinygrad_lite.functions.manipulation import broadcast_to, reshape
 
@@ -106,6 +107,8 @@ def _repeated(operation: str, x: Any, repeats: Any, axis: int | None) -> Tensor:
     counts = as_tensor(operation, repeats, "repeats")
     if isinstance(repeats, (list, tuple)) and not repeats:
         counts = as_tensor(operation, np.zeros(0, np.int64))
+    if isinstance(repeats, Tensor):
+        require_one_device(operation, {"x": given, "repeats": counts})
     data = counts._data
     if data.dtype.kind not in "iu":
         hint = "repeats count: astype(repeats, int) makes integers"

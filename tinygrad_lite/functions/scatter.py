@@ -17,7 +17,7 @@ from tinygrad_lite.functions.arguments import as_tensor, axis_number, checked_ke
 from tinygrad_lite.functions.elementwise import add, divide, maximum, multiply, where
 from tinygrad_lite.functions.gathering import bool_mask, fitting_index, stretched
 from tinygrad_lite.functions.indexing import cast_like, checked_indices, index_parts, selected_shape, setitem
-from tinygrad_lite.functions.logic import greater
+from tinygrad_lite.functions.logic import not_equal
 from tinygrad_lite.functions.manipulation import broadcast_to, reshape
 
 __all__ = [
@@ -137,7 +137,7 @@ def scatter_reduce(x: Any, /, axis: int, index: Any, src: Any, reduce: str, incl
     if include_self:
         counts = add(counts, 1)
     else:
-        base = where(greater(counts, 0), cast_like("scatter_reduce", 0, x), x)
+        base = where(not_equal(counts, 0), cast_like("scatter_reduce", 0, x), x)
     total = _plus_along(base, index, src, number)
     return divide(total, maximum(counts, 1)) if reduce == "mean" else total
 

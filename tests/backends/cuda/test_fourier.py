@@ -54,7 +54,10 @@ def test_rows_are_cut_or_filled_and_scaled(norm: str, n: int, size: int) -> None
     agree(fourier.fft(from_host(z), n, 1, norm), z, "fft", n, 1, norm)
     agree(fourier.ifft(from_host(z), n, 1, norm), z, "ifft", n, 1, norm)
     agree(fourier.rfft(from_host(x), n, 1, norm), x, "rfft", n, 1, norm)
-    agree(fourier.irfft(from_host(z), n, 1, norm), z, "irfft", n, 1, norm)
+    if size:
+        agree(fourier.irfft(from_host(z), n, 1, norm), z, "irfft", n, 1, norm)
+    else:  # NumPy's reads memory that nobody wrote
+        assert not fourier.irfft(from_host(z), n, 1, norm).get().any()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

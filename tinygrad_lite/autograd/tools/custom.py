@@ -362,7 +362,8 @@ class Operation:
         return operand(self.__name__, value, x)
 
     def prepared(self, names: list[str], operands: list[Any]) -> list[Tensor | None]:
-        """Tensors: numbers in the dtype of the others, and constants without a place in the graph."""
+        """Tensors: numbers in the dtype and on the device of the others, constants without a place in the graph."""
+        home = next((x.device for x in operands if isinstance(x, Tensor)), None)
         floats = [x._data.dtype for x in operands if isinstance(x, Tensor) and x._data.dtype.kind == "f"]
         dtype = functools.reduce(dtypes.promote, floats) if floats else None
         prepared: list[Tensor | None] = []
@@ -371,7 +372,7 @@ class Operation:
             constant = base in self.constants
             if isinstance(x, Number):
                 weak = dtypes.default_float if dtype is None and not constant else dtype
-                x = Tensor(x._data) if constant or isinstance(x._data, complex) else Tensor(x._data, dtype=weak)
+                x = Tensor(x._data, dtype=None if constant or isinstance(x._data, complex) else weak, device=home)
             elif x is not None and not constant and x._data.dtype.kind in "biu":
                 x = make_tensor(rows.namespaces[type(x._data)].astype(x._data, dtype or dtypes.default_float))
             if x is not None and x._node is not None and mode.enabled:

@@ -90,6 +90,7 @@ def checked_forward(
         for i, (name, y) in enumerate(zip(outputs, results, strict=True)):
             if not is_array(xp, y):
                 hint = "compute with xp and NumPy inside forward" if isinstance(y, Tensor) else ""
+                hint = _ELSEWHERE if isinstance(y, np.ndarray) else hint
                 need = f"needs a forward that returns an array, but {name} is of type {type(y).__name__}"
                 fail(ArgumentError, operation, need, {}, hint)
             if isinstance(y, np.generic):
@@ -113,8 +114,14 @@ def _outputs(operation: str, outputs: Sequence[str], found: Any) -> Sequence[Any
     return found  # type: ignore[no-any-return]
 
 
+#: a hint about NumPy arrays among those of another device
+_ELSEWHERE = "compute with xp and operators: NumPy's arrays lie on the cpu"
+
+
 def _shares(y: Any, array: Any) -> bool:
-    return y is array or (isinstance(y, np.ndarray) and isinstance(array, np.ndarray) and np.may_share_memory(y, array))
+    if isinstance(y, np.ndarray) and isinstance(array, np.ndarray):
+        return np.may_share_memory(y, array)
+    return y is array or getattr(y, "block", None) is getattr(array, "block", 0)  # the GPU's arrays lie in blocks
 
 
 def checked_vjp(vjp: Function, operation: str, names: Sequence[str], place: int) -> Function:
@@ -186,6 +193,8 @@ def _check_kind(xp: Any, operation: str, rule: str, what: str, value: Any) -> No
         hint = "it runs on plain arrays here: compute with xp, operators and methods"
     elif isinstance(value, (np.ndarray, np.generic)) and xp is namespaces[Tensor]:
         hint = "this pass is recorded on tensors, and a NumPy array is not part of the graph: compute with xp"
+    elif isinstance(value, np.ndarray) and namespaces[np.ndarray] is not xp:
+        hint = _ELSEWHERE
     fail(GradientError, operation, f"needs a {rule} that returns a {what}", {"returned": value}, hint)
 
 

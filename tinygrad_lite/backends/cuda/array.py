@@ -212,7 +212,7 @@ for _item in (1, 2, 4, 8, 16):
     _COPIES[_item] = (
         launching.Kernel(_module, "copy", "PP232s"),
         launching.Kernel(_module, "copy_strided", "PP232s"),
-        launching.Kernel(_module, "copy_transposed", "PPIIqqqq"),
+        launching.Kernel(_module, "copy_transposed", "PPIIIqqqqqq"),
         launching.Kernel(_module, "fill", _FILLS[_item]),
     )
 
@@ -242,9 +242,7 @@ def copy_into(target: CudaArray, source: CudaArray) -> None:
     vector, strided, transposed, _ = _COPIES[item]
     swap = _swap(whole, read, write)
     if swap is not None:
-        batch, rows, columns, source_row, target_row, source_batch, target_batch = swap
-        grid = (-(-columns // 32), -(-rows // 32), batch)
-        numbers = (rows, columns, source_row, target_row, source_batch, target_batch)
+        grid, numbers = swap
         transposed(grid, (32, 8, 1), source.address, target.address, *numbers)
         return
     lanes = 16 // item
@@ -268,7 +266,7 @@ def copy_into(target: CudaArray, source: CudaArray) -> None:
 def _packs(
     shape: tuple[int, ...], strides: tuple[tuple[int, ...], ...], addresses: tuple[int, ...], lanes: int, item: int
 ) -> bool:
-    """Whether 16 bytes of the innermost axis can be moved at once: read side by side or repeated, written side by side."""
+    """Whether 16 bytes of the innermost axis can be moved at once: read in a row or repeated, and written in a row."""
     read, write = strides
     if shape[-1] % lanes or write[-1] != 1 or read[-1] not in (0, 1):
         return False
@@ -278,17 +276,25 @@ def _packs(
 
 def _swap(
     shape: tuple[int, ...], read: tuple[int, ...], write: tuple[int, ...]
-) -> tuple[int, int, int, int, int, int, int] | None:
-    """What copy_transposed needs, if this is a transposition that it can do: the last two axes swapped, in a batch."""
-    if len(shape) not in (2, 3) or read[-2] != 1 or write[-1] != 1 or read[-1] < shape[-2] or shape[-2] < 8:
+) -> tuple[tuple[int, int, int], tuple[int, ...]] | None:
+    """Grid and numbers of copy_transposed if it can do this: what is read side by side is not what is written so.
+
+    The axis along which neighbours are read and the last one, along which they are written, make matrices that are
+    transposed; up to two other axes are a batch of them.
+    """
+    across = next((k for k, step in enumerate(read[:-1]) if step == 1), None)
+    if across is None or len(shape) > 4 or write[-1] != 1 or abs(read[-1]) < shape[across]:
         return None
-    batch = shape[0] if len(shape) == 3 else 1
-    rows, columns = shape[-2:]
-    if batch > 65535 or -(-rows // 32) > 65535 or not 8 <= columns <= layout.MOST_ELEMENTS:
+    rows, columns = shape[across], shape[-1]  # the kernel's source has `columns` rows of `rows` elements
+    others = [k for k in range(len(shape) - 1) if k != across]
+    sizes = [shape[k] for k in others]
+    batch = math.prod(sizes)
+    if batch > 65535 or not 8 <= rows <= 65535 * 32 or not 8 <= columns <= layout.MOST_ELEMENTS:
         return None
-    batches = (read[0], write[0]) if len(shape) == 3 else (0, 0)
-    # The kernel's source has `columns` rows of `rows` elements.
-    return batch, rows, columns, read[-1], write[-2], *batches
+    steps = [(0, 0)] * (2 - len(others)) + [(read[k], write[k]) for k in others]
+    inner = sizes[-1] if sizes else 1
+    grid = (-(-columns // 32), -(-rows // 32), batch)
+    return grid, (rows, columns, inner, read[-1], write[across], *steps[0], *steps[1])
 
 
 def fill(target: CudaArray, value: Any) -> None:

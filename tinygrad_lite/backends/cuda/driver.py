@@ -144,11 +144,15 @@ def reported(function: F) -> F:
             if not type(error).__module__.startswith("pycuda"):
                 raise
             refused = error
-        current()  # on another thread, this is why
-        hint = "an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
-        fail(LaunchError, "cuda", f"cannot go on: {reason(refused)}", hint=hint if _has_failed() else "")
+        return _refuse(refused)
 
     return reporting  # type: ignore[return-value]
+
+
+def _refuse(error: Exception) -> NoReturn:
+    current()  # on another thread, this is why
+    hint = "an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
+    fail(LaunchError, "cuda", f"cannot go on: {reason(error)}", hint=hint if _has_failed() else "")
 
 
 def _has_failed() -> bool:
@@ -173,7 +177,7 @@ def refuse_recording(what: str, hint: str) -> None:
 
 
 def finish() -> None:
-    """Wait, on any thread, until everything on the GPU has run, of whatever library: memory is about to change hands."""
+    """Wait, on any thread, until the GPU has run everything, of whatever library: memory is about to change hands."""
     if _device is not None and recorder is None and not _broken:
         _device.finish()
 
@@ -219,11 +223,11 @@ def select(number: int) -> None:
     global _wanted
     if type(number) is not int or number < 0:
         fail(ArgumentError, "cuda.set_device", f"needs the number of a GPU, counted from 0, but got {number!r}")
-    if _device is not None and _device.number != number:
+    if _device is None:
+        _wanted = _counted(load(), number)
+    elif _device.number != number:
         hint = "choose before the first tensor is made there; CUDA_VISIBLE_DEVICES also chooses"
         fail(ArgumentError, "cuda.set_device", f"cannot leave GPU {_device.number}, which is in use", hint=hint)
-    _counted(load(), number)
-    _wanted = number
 
 
 def load() -> Any:

@@ -128,9 +128,7 @@ def _cast(source: Any, target: Any) -> Loop:
 # --- from the tables of kernels -----------------------------------------------------------------------------
 
 
-def unary(
-    name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = ""
-) -> Any:
+def unary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = "") -> Any:
     """The function of one array whose kernels in these modules have this name; of the dtypes of some kinds."""
     operation = Operation(name, modules, 1, kinds, result, refused=refused)
 
@@ -141,9 +139,7 @@ def unary(
     return function
 
 
-def binary(
-    name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = ""
-) -> Any:
+def binary(name: str, modules: dict[Any, compiler.Module], kinds: str, result: str = "same", refused: str = "") -> Any:
     """The same of two arrays, or of one and a number."""
     operation = Operation(name, modules, 2, kinds, result, refused=refused)
 

@@ -78,19 +78,17 @@ def _let_go(number: int | None) -> None:
     _exported.pop(number or 0, None)
 
 
-@_Deleter
-def _delete(address: Any) -> None:
-    driver.finish()  # the consumer's stream may not be done
-    _let_go(_Managed.from_address(address).context)
+def _deleter_of(kind: Any) -> Any:
+    def delete(address: Any) -> None:
+        driver.finish()  # the consumer's stream may not be done
+        _let_go(kind.from_address(address).context)
+
+    return _Deleter(delete)
 
 
-@_Deleter
-def _delete_versioned(address: Any) -> None:
-    driver.finish()
-    _let_go(_Versioned.from_address(address).context)
+_DELETERS = {False: _deleter_of(_Managed), True: _deleter_of(_Versioned)}
 
 
-@ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
 def _destroy(capsule: Any) -> None:
     """A capsule that nobody consumed."""
     for versioned, name in _NAMES.items():
@@ -98,6 +96,8 @@ def _destroy(capsule: Any) -> None:
             kind = _Versioned if versioned else _Managed
             _let_go(kind.from_address(_pointer(capsule, name)).context)
 
+
+_DESTRUCTOR = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(_destroy)
 
 # --- out ----------------------------------------------------------------------------------------------------
 
@@ -119,11 +119,11 @@ def export(array: CudaArray, stream: int | None, versioned: bool) -> Any:
     tensor.ndim, tensor.shape, tensor.strides = array.ndim, shape, strides
     tensor.code, tensor.bits, tensor.lanes = _CODES[array.dtype.kind], 8 * array.itemsize, 1
     managed.context = number = next(_numbers)
-    managed.deleter = _delete_versioned if versioned else _delete
+    managed.deleter = _DELETERS[versioned]
     if versioned:
         managed.major, managed.minor, managed.flags = 1, 0, _READ_ONLY
     _exported[number] = (array, managed, shape, strides)
-    return _capsule_new(ctypes.addressof(managed), _NAMES[versioned], ctypes.cast(_destroy, ctypes.c_void_p))
+    return _capsule_new(ctypes.addressof(managed), _NAMES[versioned], ctypes.cast(_DESTRUCTOR, ctypes.c_void_p))
 
 
 # --- in -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 A kernel that meets one neither reads nor writes there, and the GPU goes on (kernels/fault.cuh). The first is kept in a
 few bytes of page-locked memory, which both sides see. Whenever the processor has waited for the GPU it looks there, and
-raises an IndexingError. With ``TINYGRAD_LITE_CUDA_SYNC=1`` it waits after every call that reads indices.
+raises the error. With ``TINYGRAD_LITE_CUDA_SYNC=1`` it waits after every call that reads indices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.backends.cuda import driver
-from tinygrad_lite.errors import IndexingError, fail
+from tinygrad_lite.errors import ArgumentError, Error, IndexingError, fail
 
 AT_ONCE = os.environ.get("TINYGRAD_LITE_CUDA_SYNC", "0") != "0"
 
@@ -60,7 +60,7 @@ def _forget() -> None:
 
 def settle() -> None:
     """Called after launching what checks indices: waits, if errors are wanted at once."""
-    if AT_ONCE:
+    if AT_ONCE and driver.recorder is None:
         driver.current().synchronize()
 
 
@@ -69,16 +69,19 @@ def check() -> None:
 
     Raises:
         IndexingError: an index was out of range.
+        ArgumentError: a class number was.
     """
     if _memory is None or not _memory[0]:
         return
     _, number, axis, index, size = _FAULT.unpack(_memory.tobytes())
     _memory[:] = 0
+    kind: type[Error] = IndexingError
     need = f"needs indices from {-size} to {size - 1} along axis {axis}, but met {index}"
     if axis < 0:
+        kind = ArgumentError  # as on the CPU
         need = f"needs class numbers from 0 to {size - 1}, but met {index}"
     hint = "" if AT_ONCE else "the GPU met it some calls ago; TINYGRAD_LITE_CUDA_SYNC=1 raises at the very call"
-    fail(IndexingError, _names[number], need, hint=hint)
+    fail(kind, _names[number], need, hint=hint)
 
 
 driver.checks.append(check)

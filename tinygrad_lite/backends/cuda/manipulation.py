@@ -121,13 +121,13 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 _BORDERS: dict[int, tuple[launching.Kernel, launching.Kernel, launching.Kernel]] = {}
 _ITEM_LETTERS = {1: "B", 2: "H", 4: "I", 8: "Q", 16: "8x16s"}  # 8x: a 16-byte value stands at a multiple of 16
 for _item, _letters in _ITEM_LETTERS.items():
-    _module = compiler.module("border.cu", ITEM=_item)
+    _module = compiler.module("copy.cu", ITEM=_item)
     _BORDERS[_item] = (
         launching.Kernel(_module, "pad", f"PP232s{_letters}"),
         launching.Kernel(_module, "roll", "PP232s"),
         launching.Kernel(_module, "triangle", "PP12s12sIii"),
     )
-_count_up = launching.Kernel(compiler.module("border.cu", ITEM=8), "count_up", "PQI")
+_count_up = launching.Kernel(compiler.module("copy.cu", ITEM=8), "count_up", "PQI")
 _SHIFTED = struct.Struct(f"2I{3 * layout.MOST_AXES}I{layout.MOST_AXES}i{layout.MOST_AXES}I{layout.MOST_AXES}q")
 _DIVISOR = struct.Struct("3I")
 
@@ -223,7 +223,7 @@ def _rolled_by_parts(x: CudaArray, moved: Sequence[int]) -> CudaArray:
 
 
 def _shifted(sizes: Any, before: Any, source: Any, strides: Any) -> bytes:
-    """The bytes of a ``Shifted`` (kernels/border.cu), without axes of size one, axes that stay together as one."""
+    """The bytes of a ``Shifted`` (kernels/copy.cu), without axes of size one, axes that stay together as one."""
     kept: list[list[int]] = []
     for n, moved, own, stride in zip(sizes, before, source, strides, strict=True):
         if n == own == 1:

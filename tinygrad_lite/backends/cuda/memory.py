@@ -175,7 +175,7 @@ class Pool:
         self._owned.clear()
 
     def __del__(self) -> None:
-        # Of a graph that is gone. The driver could be asked on the GPU's thread alone; the stream's order makes it safe.
+        # Its graph is gone. The driver can only be asked on the GPU's thread; the order of the stream makes this safe.
         if not self._closed and self._owned:
             main_pool.adopt(self._owned, self._free)
 
@@ -372,7 +372,7 @@ def upload(address: int, source: np.ndarray[Any, Any]) -> None:
     driver.refuse_recording(
         "needs numbers from the processor's memory", "make the tensor before, or pass it to the step"
     )
-    if source.nbytes <= _DIRECT:
+    if source.nbytes <= _DIRECT and _is_pageable(source):
         cuda.memcpy_htod_async(address, source, stream)
         return
     flat = source.reshape(-1).view(np.uint8)
@@ -383,6 +383,13 @@ def upload(address: int, source: np.ndarray[Any, Any]) -> None:
         cuda.memcpy_htod_async(address + start, stage.buffer[: piece.size], stream)
         stage.event.record(stream)
         stage.busy = True
+
+
+def _is_pageable(array: np.ndarray[Any, Any]) -> bool:
+    """Whether NumPy has made the memory. Other memory may be page-locked, and the driver reads that later, not now."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.base is None
 
 
 @driver.reported

@@ -16,11 +16,11 @@ from tinygrad_lite.backends.cuda.pointwise import at_sixteen, landing, packs
 from tinygrad_lite.backends.cuda.types import C_NAMES, FLOATS
 from tinygrad_lite.backends.override import Override
 
-_ACTIVATIONS = {"relu": 1, "tanh": 2, "sigmoid": 3}  # as in kernels/slope.cu
+_ACTIVATIONS = {"relu": 1, "tanh": 2, "sigmoid": 3}  # as in kernels/activations.cu
 _SLOPES = {
-    dtype: launching.Kernel(compiler.module("slope.cu", TYPE=C_NAMES[dtype]), "slope", "PPPIIi") for dtype in FLOATS
+    dtype: launching.Kernel(compiler.module("activations.cu", TYPE=C_NAMES[dtype]), "slope", "PPPQQi")
+    for dtype in FLOATS
 }
-_MOST = 2**31 - 1  # elements of one launch of the slope
 
 
 class Linear:
@@ -95,12 +95,10 @@ def _rows(x: CudaArray) -> CudaArray:
 def _through_slope(g: CudaArray, out: CudaArray, activation: str) -> CudaArray:
     g, out = contiguous(g), contiguous(out)
     result = empty(out.shape, out.dtype)
-    item, kernel, number = out.dtype.itemsize, _SLOPES[out.dtype], _ACTIVATIONS[activation]
-    for start in range(0, out.size, _MOST // 1024 * 1024):
-        count = min(out.size - start, _MOST // 1024 * 1024)
-        addresses = tuple(a.address + start * item for a in (g, out, result))
-        grid, block, vectors = packs(count, 16 // item, at_sixteen(*addresses))
-        kernel(grid, block, *addresses, vectors, count, number)
+    if out.size:
+        addresses = g.address, out.address, result.address
+        grid, block, vectors = packs(out.size, 16 // out.dtype.itemsize, at_sixteen(*addresses))
+        _SLOPES[out.dtype](grid, block, *addresses, vectors, out.size, _ACTIVATIONS[activation])
     return result
 
 

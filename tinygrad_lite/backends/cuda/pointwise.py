@@ -46,7 +46,7 @@ def landing(sink: Any, shape: tuple[int, ...], dtype: Any) -> CudaArray:
 
 _GELU: dict[Any, tuple[Any, Any]] = {}
 for _dtype in FLOATS:
-    _module = compiler.module("gelu.cu", TYPE=C_NAMES[_dtype])
+    _module = compiler.module("activations.cu", TYPE=C_NAMES[_dtype])
     _GELU[_dtype] = (
         launching.Kernel(_module, "gelu", "PPQQ"),
         launching.Kernel(_module, "gelu_backward", "PPPQQ"),

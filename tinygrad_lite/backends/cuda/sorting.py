@@ -1,4 +1,4 @@
-"""Sorting, searching and counting on the GPU: kernels/sort.cu, search.cu and count.cu.
+"""Sorting, searching and counting on the GPU: kernels/sort.cu and count.cu.
 
 Kernels know elements by their size and by what their bits mean, so one module serves all dtypes of a size. Complex
 numbers, which NumPy orders by their parts, are left to the CPU.
@@ -40,7 +40,6 @@ for _item in (1, 2, 4, 8):
         launching.Kernel(_module, "make_keys", "PPIi?"),
         launching.Kernel(_module, "take_places", "PPPPI"),
     )
-    _module = compiler.module("search.cu", ITEM=_item)
     _SEARCH[_item] = {name: launching.Kernel(_module, name, "PPPqqi?") for name in ("searchsorted", "contains")}
 _COUNT = compiler.module("count.cu")
 _UNRAVEL = launching.Kernel(_COUNT, "unravel", "PPq168s")
@@ -184,7 +183,7 @@ def alike(x1: CudaArray, x2: CudaArray) -> tuple[CudaArray, CudaArray]:
 
 
 def look_up(name: str, sorted_values: CudaArray, wanted: CudaArray, dtype: Any, flag: bool) -> CudaArray:
-    """The result of a kernel of kernels/search.cu for every element that is wanted."""
+    """The result of a searching kernel of kernels/sort.cu for every element that is wanted."""
     held, wanted, result = contiguous(sorted_values), contiguous(wanted), empty(wanted.shape, dtype)
     if result.size:
         threads = launching.block_size(result.size)
