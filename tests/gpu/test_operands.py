@@ -71,8 +71,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "an index of the GPU on the CPU": (
         lambda: here()[Tensor([0], device="cuda")],
         (
-            "getitem needs operands on one device\n  x      shape (2, 3), float32, cpu\n  index  shape (1,), int64, cuda\n"
-            '  hint   x.to("cuda") copies x there'
+            "getitem needs operands on one device\n  x      shape (2, 3), float32, cpu\n"
+            '  index  shape (1,), int64, cuda\n  hint   x.to("cuda") copies x there'
         ),
     ),
     "masked_select": (

@@ -141,7 +141,7 @@ def test_a_broken_context_says_so_at_every_call_and_where_the_process_must_begin
     array.copied(array.over(None, 64, (5, 9), (17, 3), x.dtype))
     text = (
         "cuda cannot go on: an illegal memory access was encountered\n"
-        "  hint  an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
+        "  hint  a kernel has failed, and the GPU's context with it: the process must be started anew"
     )
     for call in (lambda: driver.current().synchronize(), lambda: x.get(), lambda: memory.fill_zero(x.address, 4)):
         refuses(errors.LaunchError, call, text)

@@ -37,7 +37,8 @@ def test_launches_copies_and_fillings_are_recorded_and_run_in_order() -> None:
     assert graph.nodes == 3
     graph.replay()
     assert out.tolist() == [0, 0, 3, 2, 1, 0]
-    memory.copy(x.address, from_host(np.full(6, 9, np.float32)).address, x.nbytes)
+    nines = from_host(np.full(6, 9, np.float32))
+    memory.copy(x.address, nines.address, x.nbytes)
     graph.replay()
     assert out.tolist() == [0, 0, 9, 9, 9, 9]
 
@@ -110,6 +111,21 @@ def test_borrowed_memory_stays_too() -> None:
     others = overwrite()
     assert (step(ZEROS).numpy() == 5).all()
     del others
+
+
+def test_borrowed_memory_that_goes_while_recording_is_returned_with_the_graph() -> None:
+    returned: list[int] = []
+    lent, out = full((5000,), 5.0, FLOAT), empty((5000,), FLOAT)
+    block = memory.Borrowed(lent.address, lent.address + 19_999, lambda: returned.append(1))
+    graph = graphs.Graph()
+    with graph.recording():
+        memory.copy(out.address, block.address, out.nbytes)
+        del block
+    graph.replay()
+    assert (out.get() == 5).all()
+    assert not returned
+    graph.close()
+    assert returned == [1]
 
 
 def test_recording_starts_with_counters_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:

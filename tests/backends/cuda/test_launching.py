@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
@@ -94,3 +95,17 @@ def test_more_shared_memory_than_every_kernel_has_is_asked_for() -> None:
     x, y = pair()
     COPY((1, 1, 1), (64, 1, 1), *arguments(x, y), shared=100 << 10)
     np.testing.assert_array_equal(y.get(), x.get())
+
+
+@pytest.mark.skipif(os.environ.get("TINYGRAD_LITE_TEST_DEVICE") == "gpu", reason="breaks the GPU's context")
+def test_after_a_failed_kernel_a_launch_says_that_the_process_must_begin_anew() -> None:
+    text = (
+        "cuda failed to launch copy_strided of copy ITEM=4: an illegal memory access was encountered\n"
+        "  grid      (1, 1, 1)\n"
+        "  block     (32, 1, 1)\n"
+        "  shared    0 bytes\n"
+        f"  arguments 0x10, 0x20, {len(layout.pack((4,), (1,), (1,)))} bytes\n"
+        "  hint  a kernel has failed, and the GPU's context with it: the process must be started anew"
+    )
+    for _ in range(2):
+        refuses(errors.LaunchError, lambda: COPY((1, 1, 1), (32, 1, 1), 16, 32, layout.pack((4,), (1,), (1,))), text)

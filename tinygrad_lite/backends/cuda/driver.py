@@ -151,19 +151,17 @@ def reported(function: F) -> F:
 
 def _refuse(error: Exception) -> NoReturn:
     current()  # on another thread, this is why
-    hint = "an earlier kernel has failed, and the GPU's context with it: the process must be started anew"
-    fail(LaunchError, "cuda", f"cannot go on: {reason(error)}", hint=hint if _has_failed() else "")
+    fail(LaunchError, "cuda", f"cannot go on: {reason(error)}", hint=hint_after_failure())
 
 
-def _has_failed() -> bool:
-    """Whether the context is broken, in which case it refuses to be waited for."""
-    if recorder is not None:
-        return False
+def hint_after_failure() -> str:
+    """What to do where a failed kernel has left a context that refuses even to be waited for; empty elsewhere."""
     try:
-        current().stream.synchronize()
+        if recorder is None:
+            current().stream.synchronize()
     except Exception:
-        return True
-    return False
+        return "a kernel has failed, and the GPU's context with it: the process must be started anew"
+    return ""
 
 
 def refuse_recording(what: str, hint: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ class Graph:
         pool: where the memory of its arrays comes from.
         nodes: how many launches, copies and fillings it consists of.
         used: the addresses that these work on.
+        owed: what gives memory of other libraries' back whose arrays went while the graph was recorded.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class Graph:
         self.used: set[int] = set()
         self._pinned: list[tuple[memory.Pool, set[int]]] = []
         self._borrowed: list[memory.Borrowed] = []
+        self.owed: list[Callable[[], object]] = []
         self._executable: Any = None
 
     def note(self, addresses: Iterable[int]) -> None:
@@ -70,20 +72,25 @@ class Graph:
             if graph.value:
                 _call("cuGraphDestroy", graph)
             raise
-        driver.recorder = None
-        _call("cuStreamEndCapture", stream, ctypes.byref(graph))
         try:
+            _call("cuStreamEndCapture", stream, ctypes.byref(graph))
             executable, count = ctypes.c_void_p(), ctypes.c_size_t()
             _call("cuGraphGetNodes", graph, None, ctypes.byref(count))
             _call("cuGraphInstantiateWithFlags", ctypes.byref(executable), graph, ctypes.c_ulonglong(0))
+            self.nodes, self._executable = count.value, executable
+            self._keep()
         finally:
-            _call("cuGraphDestroy", graph)
-        self.nodes, self._executable = count.value, executable
-        # What lies outside its own pool must not be used for other things, even if its array goes.
-        self._pinned = [(pool, pool.owners(self.used)) for pool in list(memory.pools) if pool is not self.pool]
-        self._pinned = [(pool, addresses) for pool, addresses in self._pinned if addresses]
-        for pool, addresses in self._pinned:
-            pool.pin(addresses)
+            driver.recorder = None
+            if graph.value:
+                _call("cuGraphDestroy", graph)
+
+    def _keep(self) -> None:
+        """What lies outside of its own pool must not be used for other things, even if its array goes."""
+        for pool in list(memory.pools):
+            addresses = pool.owners(self.used) if pool is not self.pool else set()
+            if addresses:
+                pool.pin(addresses)
+                self._pinned.append((pool, addresses))
         self._borrowed = [block for block in list(memory.borrowed) if block.holds(self.used)]
         _living.add(self)
 
@@ -96,13 +103,17 @@ class Graph:
         executable, self._executable = self._executable, None
         if executable is not None:
             driver.library().cuGraphExecDestroy(executable)
-            for pool, addresses in self._pinned:
-                pool.unpin(addresses)
-            self._borrowed.clear()
+        while self._pinned:
+            pool, addresses = self._pinned.pop()
+            pool.unpin(addresses)
+        self._borrowed.clear()
+        if self.owed:
+            driver.finish()
+        while self.owed:
+            self.owed.pop()()
 
     def __del__(self) -> None:
-        if self._executable is not None:
-            self.close()
+        self.close()
 
 
 _living: weakref.WeakSet[Graph] = weakref.WeakSet()

@@ -96,7 +96,7 @@ class Kernel:
             "arguments": shown,
         }
         lines = "".join(f"\n  {name:<9} {value}" for name, value in operands.items())
-        fail(LaunchError, "cuda", need + lines)
+        fail(LaunchError, "cuda", need + lines, hint=driver.hint_after_failure())
 
 
 _prepared: list[Kernel] = []
