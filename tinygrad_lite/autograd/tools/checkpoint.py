@@ -20,6 +20,7 @@ from tinygrad_lite.autograd.engine import Place
 from tinygrad_lite.autograd.graph import Leaf, Node, Projection, Tensor, enable_grad, make_tensor, mode, sequence
 from tinygrad_lite.autograd.rows import Joint, Row, namespaces
 from tinygrad_lite.autograd.tools.subgraph import Piece, recorded_since
+from tinygrad_lite.backends import devices
 from tinygrad_lite.calls import checked_keywords
 from tinygrad_lite.errors import ArgumentError, GradientError, fail
 
@@ -304,6 +305,8 @@ def _digests(outputs: Mapping[Node, Tensor]) -> list[tuple[Any, Any, float, floa
 
 def _sums(array: Any) -> tuple[float, float]:
     """The weights tell what plain sums do not: another order, or other probabilities that add up to 1 as well."""
+    if devices.device_of(array) != "cpu":
+        return _sums_there(array)
     if not isinstance(array, np.ndarray):
         return 0.0, 0.0
     flat = array.reshape(-1).astype(np.result_type(array, np.float32), copy=False)
@@ -313,6 +316,14 @@ def _sums(array: Any) -> tuple[float, float]:
     with np.errstate(all="ignore"):
         weighted = weights[side : 2 * side] @ (square @ weights[:side]) + weights[: rest.size] @ rest
         return float(weighted), float(np.sum(np.abs(array), dtype=np.float64))
+
+
+def _sums_there(array: Any) -> tuple[float, float]:
+    """The same on another device, so that two numbers come over and not all of them."""
+    xp = namespaces[type(array)]
+    flat = xp.astype(xp.reshape(array, (-1,)), np.dtype(np.float64))
+    weights = xp.cos(xp.astype(xp.arange(flat.size), flat.dtype))
+    return float(xp.sum(flat * weights, (0,), False).item()), float(xp.sum(xp.abs(flat), (0,), False).item())
 
 
 def _agree(first: tuple[Any, Any, float, float], second: tuple[Any, Any, float, float]) -> bool:
