@@ -39,6 +39,9 @@ nightly: ## run the tests of the CUDA backend under every order of threads and w
 	@set -e; for order in forward reverse 1 2 3; do echo "== threads in the order: $$order"; \
 		FAKE_CUDA_SCHEDULE=$$order $(python) -m pytest $(cuda_tests) $(ARGS); done
 	@echo '== work done only when something waits for it'; FAKE_CUDA_ASYNC=1 $(python) -m pytest $(cuda_tests) $(ARGS)
+	@echo '== memory of exact sizes, never used twice'; \
+		TINYGRAD_LITE_CUDA_POOL=0 $(python) -m pytest $(cuda_tests) $(ARGS)
+	@echo '== a product and a sum rounded once'; FAKE_NVCC_FMA=1 $(python) -m pytest $(cuda_tests) $(ARGS)
 
 lint: style formatting types ## check style, formatting and types
 

@@ -48,9 +48,10 @@ struct Moments {
 
 struct Chan {
     __device__ __forceinline__ Moments operator()(const Moments& a, const Moments& b) const {
+        if (b.n == R(0)) return a;  // its mean is nobody's, and the gap to it could overflow when squared
+        if (a.n == R(0)) return b;
         Moments both;
         both.n = a.n + b.n;
-        if (both.n == R(0)) return both;
         const R share = b.n / both.n, gap = b.mean - a.mean;
         both.mean = a.mean + gap * share;
         both.squares = a.squares + b.squares + gap * gap * (a.n * share);

@@ -42,6 +42,25 @@ def test_a_training_step_of_a_small_network_is_at_most_12_launches_all_of_them_o
     assert tgl.cuda.fallbacks() == before
 
 
+def test_the_first_training_step_compiles_few_modules_and_the_next_process_none() -> None:
+    """What the first step waits for: a module takes nvcc about a second."""
+    program = """
+        import numpy as np
+        import tinygrad_lite as tgl
+        from tinygrad_lite import nn, optim
+        from tinygrad_lite.backends.cuda import compiler
+        model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10)).to("cuda")
+        optimizer = optim.Adam(model.parameters())
+        x, y = tgl.zeros((128, 784), device="cuda"), tgl.zeros(128, "int64", device="cuda")
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        print(compiler.counts["compilations"], compiler.counts["loads"])
+    """
+    compiled, loaded = map(int, run(program).split())
+    assert 0 < compiled + loaded <= 12
+    assert run(program).split() == ["0", str(compiled + loaded)]
+
+
 def test_a_function_that_is_computed_on_the_cpu_is_counted_and_named_once(tmp_path: Path) -> None:
     program = """
         import warnings

@@ -131,7 +131,10 @@ class Pool:
         Raises:
             OutOfMemoryError: there is none, although the pools gave back what they could.
         """
-        size = SMALLEST if nbytes <= SMALLEST else round_up(nbytes)
+        if not self._pooling:  # exact, so that what lies behind the last element is nobody's
+            size = max(nbytes, 1)
+        else:
+            size = SMALLEST if nbytes <= SMALLEST else round_up(nbytes)
         free = self._free.get(size)
         address = free.pop() if free else self._ask(size, nbytes)
         active = usage.active = usage.active + size
