@@ -306,9 +306,7 @@ def test_other_devices_and_streams_are_refused():
     assert refusal(DeviceError, lambda: x.to("tpu", "float64")) == "to" + text
     assert refusal(DeviceError, lambda: x.to_device("tpu")) == "to_device" + text
     assert refusal(ArgumentError, lambda: x.to_device("cpu", stream=1)) == (
-        "to_device needs no stream, but got 1\n"
-        "  tensor  shape (1,), float32, cpu\n"
-        "  hint    leave stream out"
+        "to_device needs no stream, but got 1\n  tensor  shape (1,), float32, cpu\n  hint    leave stream out"
     )
 
 

@@ -318,7 +318,7 @@ def test_a_device_that_is_not_there_gives_the_error_of_the_package():
     output, complaints = run("--device", "tpu", status=1)
     assert output == ""
     assert re.sub(r"py:\d+", "py:N", complaints) == (
-        "DeviceError: zeros knows the devices \"cpu\" and \"cuda\", but got 'tpu'\n"
+        'DeviceError: zeros knows the devices "cpu" and "cuda", but got \'tpu\'\n'
         "  at    mnist_mlp.py:N: tgl.zeros(0, device=options.device)  # refuses a device that is not there\n"
         '  hint  use device="cpu", or leave it out\n'
     )

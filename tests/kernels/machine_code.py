@@ -86,6 +86,14 @@ def reports(nvcc: str) -> dict[str, Report]:
         return dict(zip(sources, found, strict=True))
 
 
+def release(nvcc: str) -> str:
+    """Which compiler it is, such as ``"13.0"``: another one gives kernels other registers."""
+    said = subprocess.run([nvcc, "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r"release (\d+\.\d+)", said)
+    assert found, said
+    return found[1]
+
+
 def main() -> None:
     from tinygrad_lite.backends.cuda import compiler
 
@@ -105,7 +113,8 @@ def main() -> None:
             if nbytes:
                 print(f"spills {nbytes} bytes: {name}: {kernel}")
     budgets = {name: dict(sorted(report.registers.items())) for name, report in sorted(found.items())}
-    lines = [f"{json.dumps(name)}: {json.dumps(kernels)}" for name, kernels in budgets.items()]
+    lines = [f'"nvcc": "{release(path)}"']
+    lines += [f"{json.dumps(name)}: {json.dumps(kernels)}" for name, kernels in budgets.items()]
     BUDGETS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(f"{len(found)} modules in {time.perf_counter() - start:.0f} s; {len(failed)} failed")
 

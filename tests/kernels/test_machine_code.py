@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from kernels import machine_code
 
 pytestmark = pytest.mark.needs("nvcc")
@@ -33,8 +34,13 @@ def test_every_kernel_keeps_within_its_recorded_registers(nvcc: str) -> None:
     budgets = json.loads(machine_code.BUDGETS.read_text(encoding="utf-8"))
     found = {name: report.registers for name, report in machine_code.reports(nvcc).items()}
     remedy = "python tests/kernels/machine_code.py records the budgets anew"
+    recorded_with = budgets.pop("nvcc")
     assert budgets.keys() == found.keys(), remedy
+    if machine_code.release(nvcc) != recorded_with:
+        return  # another compiler shares registers out in another way; what it must not do is to spill
     for name, kernels in found.items():
         assert budgets[name].keys() == kernels.keys(), f"{name}: {remedy}"
-        heavier = {kernel: (used, budgets[name][kernel]) for kernel, used in kernels.items() if used > budgets[name][kernel]}
+        heavier = {
+            kernel: (used, budgets[name][kernel]) for kernel, used in kernels.items() if used > budgets[name][kernel]
+        }
         assert not heavier, f"{name}: registers used, and the budget: {heavier}; if that is meant, {remedy}"
