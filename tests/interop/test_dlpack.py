@@ -169,8 +169,10 @@ REFUSED = [
     (
         DeviceError,
         lambda: tgl.from_dlpack(OnAnotherGpu()),
-        "from_dlpack needs memory of the cpu or of an NVIDIA GPU\n"
-        "  x     another GPU's array\n  hint  move it there first",
+        (
+            "from_dlpack needs memory of the cpu or of an NVIDIA GPU\n"
+            "  x     another GPU's array\n  hint  move it there first"
+        ),
     ),
     (
         ExchangeError,
