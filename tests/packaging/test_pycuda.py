@@ -192,7 +192,7 @@ def test_a_driver_older_than_every_header_is_named(tool: ModuleType, capsys: pyt
 INTERPRETER = """#!/bin/sh
 case "$1" in
     tools/install_pycuda.py) exit {status} ;;
-    *) echo "ran: device=$TINYGRAD_LITE_TEST_DEVICE order=$FAKE_CUDA_SCHEDULE late=$FAKE_CUDA_ASYNC $*" ;;
+    *) echo "ran: device=$TINYGRAD_LITE_TEST_DEVICE order=$FAKE_CUDA_SCHEDULE late=$FAKE_CUDA_ASYNC pool=$TINYGRAD_LITE_CUDA_POOL fma=$FAKE_NVCC_FMA $*" ;;
 esac
 """
 CUDA_TESTS = "-m pytest tests/backends/cuda tests/gpu tests/operations/test_cuda.py -x"
@@ -211,22 +211,26 @@ ORDERS = ("forward", "reverse", "1", "2", "3")
             0,
             [
                 "setup: going on without PyCUDA; the tests that need it are left out",
-                "ran: device= order= late= -m pytest -x",
+                "ran: device= order= late= pool= fma= -m pytest -x",
             ],
         ),
-        ("test", 0, 0, ["ran: device= order= late= -m pytest -x"]),
+        ("test", 0, 0, ["ran: device= order= late= pool= fma= -m pytest -x"]),
         ("test-gpu", 1, 2, []),
-        ("test-gpu", 0, 0, [f"ran: device=gpu order= late= {CUDA_TESTS}"]),
+        ("test-gpu", 0, 0, [f"ran: device=gpu order= late= pool= fma= {CUDA_TESTS}"]),
         ("nightly", 1, 2, []),
         (
             "nightly",
             0,
             0,
-            [f"ran: device= order={order} late= {CUDA_TESTS}" for order in ORDERS]
-            + [f"ran: device= order= late=1 {CUDA_TESTS}"],
+            [f"ran: device= order={order} late= pool= fma= {CUDA_TESTS}" for order in ORDERS]
+            + [
+                f"ran: device= order= late=1 pool= fma= {CUDA_TESTS}",
+                f"ran: device= order= late= pool=0 fma= {CUDA_TESTS}",
+                f"ran: device= order= late= pool= fma=1 {CUDA_TESTS}",
+            ],
         ),
         ("bench-gpu", 1, 2, []),
-        ("bench-gpu", 0, 0, ["ran: device= order= late= benchmarks/gpu/run.py -x"]),
+        ("bench-gpu", 0, 0, ["ran: device= order= late= pool= fma= benchmarks/gpu/run.py -x"]),
     ],
 )
 def test_the_targets_about_cuda(target: str, status: int, code: int, lines: list[str], tmp_path: Path) -> None:
