@@ -8,6 +8,10 @@ export PYTHON
 setup := sh tools/setup_environment.sh
 python := .venv/bin/python
 pycuda := $(python) tools/install_pycuda.py
+# NVIDIA's compiler from PyPI, where there is a GPU and nvcc is nowhere.
+nvcc_is_here := from tinygrad_lite import cuda; from tinygrad_lite.backends.cuda import compiler
+nvcc_is_here += ; raise SystemExit(cuda.is_available() and compiler.nvcc() is None)
+nvcc := $(python) -c '$(nvcc_is_here)' || $(setup) cuda-toolkit
 # The tests that launch kernels: on the emulated driver everywhere, on the real one where there is a GPU.
 cuda_tests := tests/backends/cuda tests/gpu tests/operations/test_cuda.py
 
@@ -31,6 +35,7 @@ test: ## run every test that this machine can run, and say which it cannot; ARGS
 test-gpu: ## run the tests of the CUDA backend on this machine's GPU instead of the emulated one
 	@$(setup) examples,test
 	@$(pycuda)
+	@$(nvcc)
 	TINYGRAD_LITE_TEST_DEVICE=gpu $(python) -m pytest $(cuda_tests) $(ARGS)
 
 nightly: ## run the tests of the CUDA backend under every order of threads and with late execution; takes a while
@@ -67,6 +72,7 @@ bench: ## compare speed and memory with PyTorch; takes some minutes on an idle m
 bench-gpu: ## check and time every kernel on this machine's GPU, against ceilings measured in the same run
 	@$(setup) examples,test
 	@$(pycuda)
+	@$(nvcc)
 	$(python) benchmarks/gpu/run.py $(ARGS)
 
 accuracy: ## train the example's four configurations with five seeds each; takes some minutes and real MNIST

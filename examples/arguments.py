@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import math
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,6 +46,13 @@ def number(low: float, below: float, meaning: str) -> Callable[[str], float]:
     return convert
 
 
+def device(text: str) -> str:
+    """The name of a device; whether it is there is found out when it is first used."""
+    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", text):
+        raise argparse.ArgumentTypeError(f"needs cpu, cuda or cuda:N, but got {text!r}")
+    return text
+
+
 def output_file(*suffixes: str) -> Callable[[str], Path]:
     """A file that can be written: found out now, and not after the training."""
 
@@ -76,6 +84,12 @@ def why_not_writable(path: Path) -> str:
     except OSError as error:
         return f"needs a file that can be written, but got {str(path)!r}: {error.strerror}"
     return "" if regular else f"needs the name of a file, but got {str(path)!r}"
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """The option ``--device NAME``."""
+    text = "where to compute: cpu, cuda, or cuda:1 for the second GPU (default: %(default)s)"
+    parser.add_argument("--device", default="cpu", metavar="NAME", type=device, help=text)
 
 
 def add_plot(parser: argparse._ActionsContainer, text: str) -> None:

@@ -2,6 +2,7 @@
 
     python examples/autograd_tour.py
     python examples/autograd_tour.py --plot rosenbrock.png
+    python examples/autograd_tour.py --device cuda
 
 Each stop is a function below that prints what it computes; read them side by side.
 """
@@ -13,15 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from arguments import add_plot, check_matplotlib
+from arguments import add_device, add_plot, check_matplotlib
 
 import tinygrad_lite as tgl
 from tinygrad_lite import Tensor
 
 
-def one_number() -> None:
+def one_number(device: str) -> None:
     """z = (2x)^2, the first example of the lecture: dz/dx = dz/dy dy/dx = 2y * 2 = 8x."""
-    x = Tensor(3.0, requires_grad=True)
+    x = Tensor(3.0, device=device, requires_grad=True)
     y = 2 * x
     z = y**2
     y.retain_grad()  # gradients of intermediate results are dropped unless one asks
@@ -30,10 +31,10 @@ def one_number() -> None:
     print(f"dz/dy = 2y = {y.grad:g},  dz/dx = dz/dy * 2 = {x.grad:g}  (8x = {8 * x.item():g})")
 
 
-def vectors() -> None:
+def vectors(device: str) -> None:
     """dz/dx_i = sum over j of dz/dy_j dy_j/dx_i: a value that is used twice receives two shares, which add up."""
-    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
-    weight = Tensor([[1.0, 0.0, 2.0], [0.0, -1.0, 1.0]])
+    x = Tensor([1.0, 2.0, 3.0], device=device, requires_grad=True)
+    weight = Tensor([[1.0, 0.0, 2.0], [0.0, -1.0, 1.0]], device=device)
     y = weight @ x  # the Jacobian dy/dx is the matrix itself
     z = (y * y).sum()
     z.backward()
@@ -41,13 +42,13 @@ def vectors() -> None:
     print(f"grad z = W^T (2 y) = {x.grad.tolist()}  (by hand: {(weight.T @ (2 * y)).tolist()})")
 
 
-def jacobian() -> None:
+def jacobian(device: str) -> None:
     """One backward pass gives a row of the Jacobian, one forward pass a column."""
 
     def polar(p: Tensor) -> Tensor:
         return tgl.stack([p[0] * tgl.cos(p[1]), p[0] * tgl.sin(p[1])])
 
-    point = Tensor([2.0, 0.5], dtype="float64")
+    point = Tensor([2.0, 0.5], dtype="float64", device=device)
     by_rows = tgl.jacobian(polar, point)
     by_columns = tgl.jacobian(polar, point, strategy="forward-mode")
     print("of (r cos a, r sin a) at r = 2, a = 0.5:")
@@ -61,9 +62,9 @@ def rosenbrock(p: Tensor) -> Tensor:
     return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
 
 
-def hessian() -> None:
+def hessian(device: str) -> None:
     """Differentiating the gradient once more: the backward pass is recorded as well."""
-    minimum = Tensor([1.0, 1.0], dtype="float64")
+    minimum = Tensor([1.0, 1.0], dtype="float64", device=device)
     found = tgl.hessian(rosenbrock, minimum)
     low, high = tgl.linalg.eigvalsh(found).tolist()
     print(f"of Rosenbrock's function at its minimum: {found.tolist()}")
@@ -91,9 +92,9 @@ def gradient_descent(start: Tensor, steps: int, rate: float = 1e-3) -> list[Tens
     return path
 
 
-def minimise() -> None:
+def minimise(device: str) -> None:
     """Newton's method against gradient descent on Rosenbrock's function."""
-    start = Tensor([-1.2, 1.0], dtype="float64")
+    start = Tensor([-1.2, 1.0], dtype="float64", device=device)
     by_newton, by_descent = newton(start), gradient_descent(start, 1000)
     for k, p in enumerate(by_newton):
         print(f"Newton step {k}: ({p[0]:+.12f}, {p[1]:+.12f})  f = {rosenbrock(p):.3g}")
@@ -101,37 +102,46 @@ def minimise() -> None:
     print(f"{len(by_descent) - 1} steps of gradient descent: ({end[0]:+.3f}, {end[1]:+.3f})  f = {rosenbrock(end):.3g}")
 
 
-def chain(n: int) -> tuple[Tensor, int]:
+def chain(n: int, device: str) -> tuple[Tensor, int]:
     """Each value is made from the one before: n edges."""
-    y = Tensor(0.5, requires_grad=True)
+    y = Tensor(0.5, device=device, requires_grad=True)
     for _ in range(n):
         y = tgl.tanh(y)
     return y, n
 
 
-def fully_connected(n: int) -> tuple[Tensor, int]:
+def fully_connected(n: int, device: str) -> tuple[Tensor, int]:
     """Each value is made from all earlier ones: 1 + 2 + ... + n edges."""
-    values = [Tensor(0.5, requires_grad=True)]
+    values = [Tensor(0.5, device=device, requires_grad=True)]
     for _ in range(n):
         values.append(tgl.mean(tgl.stack(values)))
     return values[-1], n * (n + 1) // 2
 
 
-def cost() -> None:
+def wait(device: str) -> None:
+    """Until a GPU has done what it was asked for; on the CPU a call returns when its work is done."""
+    if device != "cpu":
+        tgl.cuda.synchronize()
+
+
+def cost(device: str) -> None:
     """Backward runs one rule per edge. A chain has O(n) of them, a fully connected graph O(n^2)."""
     for build, sizes in ((chain, (1000, 2000, 4000)), (fully_connected, (100, 200, 400))):
+        build(2, device)[0].backward()  # on a GPU this compiles the kernels, which is not to be timed
         for n in sizes:
-            y, edges = build(n)
+            y, edges = build(n, device)
+            wait(device)
             start = time.perf_counter()
             y.backward()
+            wait(device)
             seconds = time.perf_counter() - start
             size = f"{build.__name__.replace('_', ' '):15s} n = {n:4d}: {edges:6d} edges"
             print(f"{size}, {1e3 * seconds:7.2f} ms, {1e6 * seconds / edges:5.2f} us each")
 
 
-def higher() -> None:
+def higher(device: str) -> None:
     """Symbols in place of numbers: a recorded backward pass can be differentiated again, and so on."""
-    x = Tensor(0.5, requires_grad=True)
+    x = Tensor(0.5, device=device, requires_grad=True)
     y = tgl.sin(x)
     for order in range(5):
         print(f"derivative {order} of sin at 0.5: {y:+.6f}")
@@ -157,7 +167,7 @@ def draw(paths: dict[str, list[Tensor]], file: Path) -> None:
     figure.savefig(file, dpi=150)
 
 
-STOPS: dict[str, Callable[[], object]] = {
+STOPS: dict[str, Callable[[str], object]] = {
     "One number": one_number,
     "Vectors": vectors,
     "A Jacobian": jacobian,
@@ -170,12 +180,13 @@ STOPS: dict[str, Callable[[], object]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A tour of automatic differentiation.")
+    add_device(parser)
     add_plot(parser, "draw the paths of the minimisation to FILE, such as rosenbrock.png")
     options = parser.parse_args()
     check_matplotlib(parser, options)
     for number, (title, stop) in enumerate(STOPS.items(), 1):
         print(f"\n{number}. {title}" if number > 1 else f"{number}. {title}")
-        stop()
+        stop(options.device)
     if options.plot:
         start = Tensor([-1.2, 1.0], dtype="float64")
         draw({"Newton's method": newton(start), "gradient descent": gradient_descent(start, 1000)}, options.plot)

@@ -1,6 +1,7 @@
 """Operations of your own: a forward and its rules, checked before they are used, trained like any other.
 
     python examples/custom_op.py
+    python examples/custom_op.py --device cuda
 
 Two operations are made. ``log_cosh`` is a loss, smooth at 0 and linear far out, written so that it never overflows; its
 rule is checked against differences of its values, and a planted mistake in it is found. ``round_through`` rounds
@@ -14,7 +15,7 @@ import argparse
 import math
 from typing import Any
 
-import numpy as np
+from arguments import add_device
 
 import tinygrad_lite as tgl
 from tinygrad_lite.errors import GradientError
@@ -38,12 +39,12 @@ def wrong_log_cosh(xp: Any, x: Any) -> Any:
 @tgl.operation(x=lambda xp, g: g)
 def round_through(xp: Any, x: Any, /, steps: int = 4) -> Any:
     """x rounded to multiples of 1 / steps."""
-    return np.round(x * steps) / steps
+    return xp.round(x * steps) / steps
 
 
-def check() -> None:
+def check(device: str) -> None:
     """Compare the rules of both losses with differences of their values."""
-    x = tgl.Tensor(np.linspace(-3.0, 3.0, 6))
+    x = tgl.linspace(-3.0, 3.0, 6, dtype="float64", device=device)
     print(f"log_cosh: {log_cosh.check(x).conclusion}, first and second order, reverse and forward mode")
     try:
         wrong_log_cosh.check(x)
@@ -52,13 +53,13 @@ def check() -> None:
         print(f"a planted mistake: {blame}\n {verdict.strip()}")
 
 
-def fit() -> tuple[float, float]:
+def fit(device: str) -> tuple[float, float]:
     """Slope and intercept, in quarters, of points on y = 1.75 x - 0.5 with noise and a few outliers."""
     tgl.manual_seed(0)
-    x = tgl.random.uniform((200,), -2.0, 2.0)
-    y = 1.75 * x - 0.5 + tgl.random.normal((200,), std=0.1)
-    y = tgl.where(tgl.random.uniform((200,)) < 0.05, y + 20.0, y)
-    slope, intercept = tgl.Tensor(0.0, requires_grad=True), tgl.Tensor(0.0, requires_grad=True)
+    x = tgl.random.uniform((200,), -2.0, 2.0, device=device)
+    y = 1.75 * x - 0.5 + tgl.random.normal((200,), std=0.1, device=device)
+    y = tgl.where(tgl.random.uniform((200,), device=device) < 0.05, y + 20.0, y)
+    slope, intercept = (tgl.Tensor(0.0, device=device, requires_grad=True) for _ in range(2))
     optimizer = tgl.optim.Adam([slope, intercept], lr=0.02)
     for step in range(101):
         line = round_through(slope) * x + round_through(intercept)
@@ -72,9 +73,11 @@ def fit() -> tuple[float, float]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description="Two operations of your own, checked and used in training.").parse_args()
-    check()
-    a, b = fit()
+    parser = argparse.ArgumentParser(description="Two operations of your own, checked and used in training.")
+    add_device(parser)
+    device = parser.parse_args().device
+    check(device)
+    a, b = fit(device)
     print(f"y = {a} x {'-' if b < 0 else '+'} {abs(b)}")
 
 

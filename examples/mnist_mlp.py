@@ -155,7 +155,10 @@ def main() -> None:
     tgl.manual_seed(options.seed)
     model = build_network(x.shape[1], options.hidden, options.activation, options.dropout)
     model.to(options.device)
-    print(f"\n{nn.summary(model, (options.batch_size, x.shape[1]))}\n\n{options.training()}\n")
+    gpu = "" if options.device == "cpu" else tgl.cuda.device_name()
+    print(f"\n{nn.summary(model, (options.batch_size, x.shape[1]))}\n\n{options.training(gpu)}\n")
+    if gpu:
+        print("the first epoch also compiles the kernels that are not in the cache yet\n")
 
     with np.errstate(all="ignore"):  # numbers that overflow are told of in one sentence, by check_finite
         history = train(model, train_set, validation_set, options)

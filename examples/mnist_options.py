@@ -10,7 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from arguments import add_plot, check_matplotlib, integer, number, one_of, output_file, why_not_writable
+from arguments import (
+    add_device,
+    add_plot,
+    check_matplotlib,
+    integer,
+    number,
+    one_of,
+    output_file,
+    why_not_writable,
+)
 
 #: epochs, if not given: few images take more passes until the weights have settled
 EPOCHS, EPOCHS_FOR_FEW = 10, 40
@@ -54,12 +63,13 @@ class Options(argparse.Namespace):
         assert self.plot is not None
         return self.plot.with_name(f"{self.plot.stem}-mistakes{self.plot.suffix}")
 
-    def training(self) -> str:
-        """How the network will be trained, in one sentence."""
+    def training(self, gpu: str = "") -> str:
+        """How the network will be trained, in one sentence; with the name of the GPU if it is trained on one."""
         penalty = f" + {self.l2:g}/2 ||p||^2" if self.l2 else ""
+        place = f", on {gpu} ({self.device})" if gpu else ""
         return (
             f"{self.epochs} epoch{'s' * (self.epochs > 1)} of {self.optimizer} on cross-entropy{penalty}, "
-            f"learning rate {self.lr:g} falling to 0, {self.batch_size} images per step, seed {self.seed}"
+            f"learning rate {self.lr:g} falling to 0, {self.batch_size} images per step, seed {self.seed}{place}"
         )
 
     def metadata(self, mean: float, spread: float) -> dict[str, str]:
@@ -159,7 +169,7 @@ def parse_options(
         "--seed", default=0, metavar="N", type=integer(0, 2**64 - 1),
         help="decides the first weights, the order of the images and what is dropped (default: %(default)s)",
     )  # fmt: skip
-    group.add_argument("--device", default="cpu", metavar="NAME", help="where to compute (default: %(default)s)")
+    add_device(group)
 
     group = parser.add_argument_group("results")
     group.add_argument(

@@ -24,14 +24,14 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
         path: the file, whose suffix says the format.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     losses = np.concatenate([epoch.losses for epoch in history])
     steps = (np.arange(len(losses)) + 1) * len(history) / len(losses)
     numbers = np.arange(1, len(history) + 1)
-    left.plot(steps, losses, color=TRAINING, alpha=0.25, linewidth=0.5, label="single batches")
+    left.plot(steps, losses, color=TRAINING, alpha=0.5, linewidth=0.7, label="single batches")
     left.plot(numbers, [epoch.loss for epoch in history], "o-", color=TRAINING, label="training, mean of the epoch")
     right.plot(numbers, [100 * epoch.accuracy for epoch in history], "o-", color=TRAINING, label="training")
     validation = np.array([epoch.validation for epoch in history if epoch.validation is not None])
@@ -39,6 +39,12 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
         left.plot(numbers, validation[:, 0], "s-", color=VALIDATION, label="validation")
         right.plot(numbers, 100 * validation[:, 1], "s-", color=VALIDATION, label="validation")
     left.set(ylabel="cross-entropy", yscale="log", title="Loss")
+    low, high = left.get_ylim()
+    if high < 100 * low:  # too few powers of ten to label the axis with: 0.5 instead of 5 x 10^-1
+        if high > 5 * low:
+            left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.yaxis.set_major_formatter(ScalarFormatter())
+        left.yaxis.set_minor_formatter(NullFormatter() if high > 5 * low else ScalarFormatter())
     right.set(ylabel="right predictions in %", title="Accuracy")
     for axes in (left, right):
         axes.set_xlabel("epoch")

@@ -8,7 +8,7 @@
 //
 // Cost: 2 m n k flops. Global memory: each tile of C reads its rows of A and columns of B once, 4 m n k (1 / tile_m +
 // 1 / tile_n) bytes, 1/32 byte per flop for 128 x 128, mostly from the second-level cache; at least
-// 4 (m k + k n + m n) from memory. Shared memory: 1 byte per flop and thread tile of 8 x 8.
+// 4 (m k + k n + m n) from memory. Shared memory: half a byte per flop with 8 x 8 elements per thread, 3/4 with 8 x 4.
 //
 //   kernel         tile of block   threads   tile of warp   elements per thread   shared memory
 //   gemm_128x128   128 x 128       256       64 x 32         8 x 8                33 KiB

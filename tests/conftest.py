@@ -99,6 +99,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test that cannot run here fails")
 
 
+def pytest_configure() -> None:
+    reason = _missing_gpu() if ON_A_REAL_GPU else None
+    if reason is not None:
+        pytest.exit(f"make test-gpu needs {reason}", pytest.ExitCode.INTERRUPTED)
+
+
+def _missing_gpu() -> str | None:
+    """What the tests on a real GPU lack here, in words."""
+    from tinygrad_lite import errors
+    from tinygrad_lite.backends.cuda import compiler, driver
+
+    elsewhere = "make test runs the same tests on an emulated one"
+    try:
+        driver.load()
+    except errors.Error as error:
+        return f"an NVIDIA GPU, its driver and PyCUDA: {error.operation} {error.need}; {elsewhere}"
+    if compiler.nvcc() is None:
+        return "nvcc: sh tools/setup_environment.sh cuda-toolkit installs it into .venv"
+    return None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for name in marker.args:

@@ -17,8 +17,9 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Mapping
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any, NoReturn
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -202,13 +203,25 @@ def describe(value: Any) -> str:
 
 def user_line() -> str:
     """``file.py:12: the source line`` of the innermost frame outside this package and NumPy, which calls it."""
-    frame = sys._getframe(1)
-    numpy = getattr(sys.modules.get("numpy"), "__file__", None)
-    between = (_PACKAGE, *_BETWEEN) if numpy is None else (_PACKAGE, *_BETWEEN, os.path.dirname(numpy) + os.sep)
-    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(between):
-        frame = frame.f_back  # type: ignore[assignment]
+    frame, _ = _user_frame()
     if frame is None:
         return ""
     path, number = frame.f_code.co_filename, frame.f_lineno
     source = linecache.getline(path, number, frame.f_globals).strip()
     return f"{os.path.basename(path)}:{number}: {source}" if source else f"{os.path.basename(path)}:{number}"
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning that points to the user's line."""
+    warnings.warn(text, category, stacklevel=_user_frame()[1])
+
+
+def _user_frame() -> tuple[FrameType | None, int]:
+    """The innermost frame outside this package and NumPy, and its level, counted from 1, the caller of this."""
+    numpy = getattr(sys.modules.get("numpy"), "__file__", None)
+    between = (_PACKAGE, *_BETWEEN) if numpy is None else (_PACKAGE, *_BETWEEN, os.path.dirname(numpy) + os.sep)
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(between):
+        frame, level = frame.f_back, level + 1
+    return frame, level

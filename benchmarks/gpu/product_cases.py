@@ -15,14 +15,16 @@ from memory_cases import normals
 
 import tinygrad_lite as tgl
 from tinygrad_lite.backends import devices
-from tinygrad_lite.backends.cuda import gemm_ladder
+from tinygrad_lite.backends.cuda import gemm_ladder, gemm_table
 
 SHARE = 0.90  #: of cuBLAS, for the chosen kernel at the sizes of TARGETED
 TARGETED = (4096, 8192)
 LAYOUTS = ("NN", "NT", "TN")
 SIZES = (1024, 2048, 4096, 8192)
+AWKWARD = (130, 131, 67)  #: m, n and k that no tile divides
 ROUNDINGS = 16  #: the error that is allowed, relative to |A| |B|
 CHOSEN = "chosen"
+TOP = tuple(name for name, tile in gemm_table.TILES.items() if tile.file == "gemm_warp_tiles.cu")[::-1]
 
 
 class Skinny(NamedTuple):
@@ -61,8 +63,13 @@ def product(rung: str, layout: str, a: Any, b: Any) -> Callable[[], Any]:
 
 
 def rungs() -> tuple[str, ...]:
-    """The names of the ladder's lower rungs, slowest first, and of what the backend multiplies with."""
-    return (*gemm_ladder.RUNGS, CHOSEN)
+    """The names of the ladder's rungs, slowest first, and of what the backend multiplies with."""
+    return (*gemm_ladder.RUNGS, *TOP, CHOSEN)
+
+
+def described(rung: str, layout: str, m: int, n: int, k: int) -> str:
+    """A row's name for a rung; for the chosen one with the kernel that the backend's table names for these sizes."""
+    return f"{rung} ({gemm_table.choose(layout, m, n, k, 1)[0]})" if rung == CHOSEN else rung
 
 
 def deviation(found: Any, a: Array, b: Array, layout: str, rng: np.random.Generator, most: int = 64) -> float:

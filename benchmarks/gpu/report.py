@@ -54,6 +54,10 @@ class Row:
         return self.failure is None and (self.error is None or self.allowed is None or self.error <= self.allowed)
 
     @property
+    def checked(self) -> bool:
+        return self.failure is not None or self.error is not None
+
+    @property
     def met(self) -> bool | None:
         return None if self.target is None or self.share is None else self.share >= self.target
 
@@ -90,16 +94,16 @@ class Result:
 def line(row: Row, quick: bool) -> str:
     """A row as it is printed; of a quick run only what does not depend on time."""
     if row.failure is not None:
-        return f"  {row.name:42s} {row.shape:24s} FAILED: {row.failure}"
+        return f"  {row.name:46s} {row.shape:24s} FAILED: {row.failure}"
     error = "" if row.error is None else f"error {row.error:.2g}" + ("" if row.correct else f" > {row.allowed:g} WRONG")
     count = "" if row.launches is None else f"{row.launches} launch{'es' if row.launches != 1 else ''}"
     if quick or row.seconds is None:
-        return f"  {row.name:42s} {row.shape:24s} {error:14s} {count}".rstrip()
+        return f"  {row.name:46s} {row.shape:24s} {error:14s} {count}".rstrip()
     share = "" if row.share is None else f"{row.share:.1%} of {row.ceiling}"
     verdict = {True: "met", False: "MISSED", None: ""}[row.met]
     aim = "" if row.target is None else f"target {row.target:.0%} {verdict}"
     figures = f"{duration(row.seconds):>10s} {row.rate:>14s} {share:>26s} {aim:20s}"
-    return f"  {row.name:42s} {row.shape:24s} {figures} {error:14s} {count}".rstrip()
+    return f"  {row.name:46s} {row.shape:24s} {figures} {error:14s} {count}".rstrip()
 
 
 def duration(seconds: float) -> str:

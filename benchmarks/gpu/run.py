@@ -1,10 +1,10 @@
 """Build, check and time every kernel on this machine's GPU, against ceilings measured in the same run.
 
-    python benchmarks/gpu/run.py                        # everything; writes into benchmarks/gpu/results
-    python benchmarks/gpu/run.py --only reductions,Adam # some groups or rows; writes nothing
-    python benchmarks/gpu/run.py --quick                # checks on small arrays, without any timing
+    python benchmarks/gpu/run.py                          # everything; writes into benchmarks/gpu/results
+    python benchmarks/gpu/run.py --only reductions,Adam   # some groups or rows; writes nothing
+    python benchmarks/gpu/run.py --quick                  # checks on small arrays, without any timing
 
-Needs NumPy and PyCUDA. PyTorch with CUDA adds cuBLAS and PyTorch's training step to compare with, Matplotlib the
+Needs NumPy, PyCUDA and nvcc. PyTorch with CUDA adds cuBLAS and PyTorch's training step to compare with, Matplotlib the
 picture. README.md beside this file says what the results mean.
 """
 
@@ -30,10 +30,12 @@ from report import Row
 from timing import Clock, Time
 
 import tinygrad_lite as tgl
-from tinygrad_lite.backends.cuda import driver, launching, memory
+from tinygrad_lite.backends.cuda import compiler, driver, launching, memory
 
 RESULTS = Path(__file__).resolve().parent / "results"
+WITHOUT = "without one, results alone: .venv/bin/python tests/cuda_harness/run.py benchmarks/gpu/run.py --quick"
 EMULATED = "Emulated GPU"  #: what the tests' driver calls its device
+LEAST_BYTES = 1 << 20  #: of a buffer that is timed
 EPOCH_SECONDS = 0.015  #: of GPU time, for an epoch of MNIST
 
 
@@ -46,7 +48,8 @@ class Bench:
         self.rng = np.random.default_rng()  # fresh inputs in every run
         tgl.zeros((1,), device="cuda")
         free = driver.load().mem_get_info()[0]
-        self.bytes = 1 << 14 if self.quick else int(min(options.gigabytes * 1e9, free / 10)) // 4096 * 4096
+        wanted = max(options.gigabytes * 1e9, LEAST_BYTES)
+        self.bytes = 1 << 14 if self.quick else int(min(wanted, free / 10)) // 4096 * 4096
         self.small = 3_001 if self.quick else 1_000_003
         self.clock = Clock(seconds=0.3, most=2 if self.quick else 30, ballast=min(self.bytes, 256 << 20))
         self.peer = Peer(wanted=not self.quick)
@@ -133,7 +136,8 @@ def product_rows(bench: Bench) -> None:
             theirs = bench.peer.product(a, b, layout, 0.3)
             best = max(best, 2 * size**3 / theirs if theirs else 0.0)
             for rung in rungs:
-                with bench.row(group, f"{layout} {rung}", f"{size}x{size}x{size}") as row:
+                name = product_cases.described(rung, layout, size, size, size)
+                with bench.row(group, f"{layout} {name}", f"{size}x{size}x{size}") as row:
                     one_product(bench, row, rung, layout, (a, b), bench.clock.calls)
                     aimed = rung == product_cases.CHOSEN and size in product_cases.TARGETED
                     bench.against(row, "cuBLAS", theirs, product_cases.SHARE if aimed else None)
@@ -149,7 +153,8 @@ def skinny_rows(bench: Bench) -> None:
         scale = 8 if bench.quick else 1
         m, n, k = (max(size // scale, 2) for size in (skinny.m, skinny.n, skinny.k))
         a, b = product_cases.operands(bench.rng, skinny.layout, m, n, k)
-        with bench.row(group, f"{skinny.layout} {skinny.name}", f"{m}x{n}x{k}") as row:
+        kernel = product_cases.described(product_cases.CHOSEN, skinny.layout, m, n, k).removeprefix("chosen ")
+        with bench.row(group, f"{skinny.layout} {skinny.name} {kernel}", f"{m}x{n}x{k}") as row:
             one_product(
                 *(bench, row, product_cases.CHOSEN, skinny.layout, (a, b)), lambda call: bench.clock.replayed(call).time
             )
@@ -161,7 +166,7 @@ def one_product(
 ) -> None:
     """Check a product on sizes that no tile divides, and on the operands; then time it."""
     row.allowed, row.error = product_cases.ROUNDINGS, 0.0
-    for a, b in (product_cases.operands(bench.rng, layout, 67, 131, 37), operands):
+    for a, b in (product_cases.operands(bench.rng, layout, *product_cases.AWKWARD), operands):
         call = product_cases.product(rung, layout, *on_device("cuda", (a, b)))
         row.error = max(row.error, product_cases.deviation(call(), a, b, layout, bench.rng))
     bench.took(row, timed(call))
@@ -181,7 +186,7 @@ def training_rows(bench: Bench) -> None:
             continue
         theirs = bench.peer.step(widths, batch, optimizer)
         with bench.row(group, f"{optimizer} step, eager", network) as row:
-            row.error, row.allowed = training.deviation("cuda", optimizer), 1e-4
+            trained(row, optimizer, training.on_one_batch)
             found = training.on_a_batch("cuda", optimizer, widths, batch)
             bench.took(row, bench.clock.wall(found.on_its_batch))
             row.launches = launched(found.on_its_batch)
@@ -191,12 +196,14 @@ def training_rows(bench: Bench) -> None:
         while not step.recorded:
             step(found.images, found.labels)
         with bench.row(group, f"{optimizer} step, its graph", network) as row:
+            trained(row, optimizer, training.on_one_batch, tgl.cuda.capture)
             graph = step._graph  # of the step itself: the copy of its batch is in the next row
             assert graph is not None
             bench.took(row, bench.clock.calls(graph.replay))
             row.launches = step.launches
             bench.against(row, "PyTorch's graph", theirs and theirs.graph, 1.0)
         with bench.row(group, f"{optimizer} step, graph and batch", network) as row:
+            trained(row, optimizer, training.on_new_batches, tgl.cuda.capture)
             bench.took(row, bench.clock.wall(partial(step, found.images, found.labels)))
             bench.against(row, "PyTorch's", theirs and theirs.with_its_batch, None)
     if bench.wants(group, "epoch"):
@@ -209,13 +216,20 @@ def epoch_rows(bench: Bench, group: str, widths: tuple[int, ...], batch: int) ->
     shape = f"{'-'.join(map(str, widths))} batch {batch}"
     found = training.on_a_batch("cuda", "SGD", widths, images)
     with bench.row(group, f"epoch of {images} images, on the device", shape) as row:
+        trained(row, "SGD", training.whole_epochs)
         replayed = bench.clock.replayed(training.epoch(found, batch, found.step), 1)
         bench.took(row, replayed.time)
         row.launches = replayed.nodes
         bench.against(row, f"{EPOCH_SECONDS * 1e3:.0f} ms", EPOCH_SECONDS, 1.0)
     found = training.on_a_batch("cuda", "SGD", widths, images)
     with bench.row(group, f"epoch of {images} images, by the clock", shape) as row:
+        trained(row, "SGD", training.on_new_batches, tgl.cuda.capture)
         bench.took(row, bench.clock.wall(training.epoch(found, batch, tgl.cuda.capture(found.step), drop_last=True), 3))
+
+
+def trained(row: Row, *how: Any) -> None:
+    """Check the way of training that a row times, on a small network."""
+    row.error, row.allowed = training.deviation("cuda", *how), training.ROUNDINGS
 
 
 def launched(call: Callable[[], Any]) -> int:
@@ -231,14 +245,65 @@ def launched(call: Callable[[], Any]) -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="check on small arrays; no times, nothing is written")
-    parser.add_argument("--only", default="", help="groups or rows, separated by commas; nothing is written")
-    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of a buffer of the memory-bound rows")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the figures")
-    return parser.parse_args()
+    parser.add_argument(
+        *("--only",),
+        metavar="NAMES",
+        default="",
+        help="groups or rows, separated by commas; nothing is written (default: all)",
+    )
+    parser.add_argument(
+        *("--gigabytes",),
+        metavar="GB",
+        type=float,
+        default=1.0,
+        help="size of a buffer of the memory-bound rows (default: %(default)s)",
+    )
+    parser.add_argument(
+        *("--results",),
+        metavar="FOLDER",
+        type=Path,
+        default=RESULTS,
+        help="where the figures are written (default: benchmarks/gpu/results)",
+    )
+    options = parser.parse_args()
+    groups = named()
+    rows = set().union(*groups.values())
+    for name in filter(None, options.only.split(",")):
+        if name not in groups and name not in rows:
+            parser.error(f"argument --only: there is no {name!r}; the groups are {', '.join(groups)}")
+    if not options.gigabytes > 0:
+        parser.error(f"argument --gigabytes: needs a number greater than 0, not {options.gigabytes:g}")
+    return options
+
+
+def named() -> dict[str, set[str]]:
+    """The groups, each with the names of its rows, as ``--only`` takes them."""
+    groups: dict[str, set[str]] = {}
+    for case in CASES:
+        groups.setdefault(case.group, set()).add(case.name)
+    groups["matrix products"] = set(product_cases.rungs())
+    groups["products of the training step"] = {skinny.name for skinny in product_cases.STEP}
+    groups["training"] = {"SGD", "Adam", "epoch"}
+    return groups
+
+
+def missing() -> str | None:
+    """What this machine lacks, in words."""
+    try:
+        driver.load()
+    except tgl.errors.Error as error:
+        return f"needs an NVIDIA GPU, its driver and PyCUDA ({error.operation} {error.need}); {WITHOUT}"
+    if compiler.nvcc() is None:
+        return "needs nvcc; sh tools/setup_environment.sh cuda-toolkit installs it into .venv"
+    return None
 
 
 def main() -> int:
     options = arguments()
+    lacking = missing()
+    if lacking is not None:
+        print(f"bench-gpu: {lacking}", file=sys.stderr)
+        return 1
     try:
         bench = Bench(options)
     except tgl.errors.Error as error:
@@ -278,8 +343,10 @@ def main() -> int:
 
 
 def summarize(result: report.Result) -> None:
-    wrong = [row for row in result.rows if not row.correct]
-    print(f"\n{len(result.rows) - len(wrong)} of {len(result.rows)} rows are right")
+    checked = [row for row in result.rows if row.checked]
+    timed = len(result.rows) - len(checked)
+    only_timed = f"; {timed} {'row is' if timed == 1 else 'rows are'} only timed" if timed else ""
+    print(f"\n{sum(row.correct for row in checked)} of {len(checked)} rows are right{only_timed}")
     if result.quick:
         return
     aimed = [row for row in result.rows if row.target is not None]

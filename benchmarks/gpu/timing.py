@@ -41,6 +41,15 @@ def summary(seconds: list[float]) -> Time:
     return Time(statistics.median(ordered), ordered[quarter], ordered[-1 - quarter], len(ordered))
 
 
+def recorded(call: Call, copies: int = 1) -> graphs.Graph:
+    """A graph of so many calls; nothing runs before it is replayed."""
+    graph = graphs.Graph()
+    with graph.recording():
+        for _ in range(copies):
+            call()
+    return graph
+
+
 class Clock:
     """Times calls on the current GPU.
 
@@ -88,10 +97,7 @@ class Clock:
         """The time of one call within a graph of many, whose operands are therefore in the second-level cache."""
         copies = min(copies, self._most)
         call()
-        graph = graphs.Graph()
-        with graph.recording():
-            for _ in range(copies):
-                call()
+        graph = recorded(call, copies)
         graph.replay()
         times = self._between(graph.replay, min(self._most, 20))
         return Replayed(summary([t / copies for t in times]), graph.nodes // copies)

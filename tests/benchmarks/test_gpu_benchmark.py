@@ -80,9 +80,67 @@ def test_products_are_judged_by_their_rounding(layout: str) -> None:
     assert product_cases.deviation(found[:-1], a, b, layout, rng) == float("inf")
 
 
+@pytest.mark.parametrize(
+    "layout, sizes, name",
+    [
+        ("NN", (4096, 4096, 4096), "chosen (gemm_128x128)"),
+        ("TN", (512, 784, 128), "chosen (gemm_64x64)"),
+        ("NT", (130, 131, 67), "chosen (gemm_sliced)"),
+    ],
+)
+def test_a_row_of_the_chosen_kernel_names_it(layout: str, sizes: tuple[int, int, int], name: str) -> None:
+    product_cases = module("product_cases")
+    assert product_cases.described("chosen", layout, *sizes) == name
+    assert product_cases.described("naive", layout, *sizes) == "naive"
+
+
+def test_every_rung_has_rows() -> None:
+    lower = ("naive", "coalesced", "shared tiles", "column tiles", "register tiles", "vectorized")
+    assert module("product_cases").rungs() == (*lower, "gemm_64x64", "gemm_128x128", "chosen")
+
+
+@pytest.mark.parametrize("train", ["on_one_batch", "on_new_batches", "whole_epochs"])
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
-def test_the_training_step_is_compared_with_float64(optimizer: str) -> None:
-    assert 0 < module("training").deviation("cpu", optimizer) < 1e-5
+def test_training_is_compared_with_float64(optimizer: str, train: str) -> None:
+    training = module("training")
+    assert 0 < training.deviation("cpu", optimizer, getattr(training, train)) < training.ROUNDINGS / 10
+
+
+def only_first(calls: int) -> Any:
+    """A step that leaves out what comes after so many calls, as a graph would that is not replayed."""
+
+    def prepared(step: Any) -> Any:
+        left = iter(range(calls))
+        return lambda *batch: step(*batch) if next(left, None) is not None else None
+
+    return prepared
+
+
+def always_the_first_batch(step: Any) -> Any:
+    """As a graph into which no new batch is copied."""
+    batches: list[Any] = []
+
+    def stale(*batch: Any) -> Any:
+        batches.append(batch)
+        return step(*batches[0])
+
+    return stale
+
+
+@pytest.mark.parametrize(
+    "train, prepared",
+    [
+        ("on_one_batch", only_first(3)),
+        ("on_new_batches", always_the_first_batch),
+        ("whole_epochs", only_first(3)),
+        ("whole_epochs", only_first(5)),
+    ],
+    ids=["a replay left out", "a stale batch", "one epoch of two", "the last, smaller batch left out"],
+)
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_a_captured_step_that_trains_otherwise_is_found(optimizer: str, train: str, prepared: Any) -> None:
+    training = module("training")
+    assert training.deviation("cpu", optimizer, getattr(training, train), prepared) > training.ROUNDINGS
 
 
 @pytest.mark.parametrize("drop_last, sizes", [(False, [16, 16, 8]), (True, [16, 16])])
@@ -171,18 +229,94 @@ def test_the_picture_is_drawn_when_the_run_is_complete(tmp_path: Path) -> None:
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_machine_without_a_gpu_is_told_so(
+@pytest.mark.parametrize(
+    "errors, printed",
+    [
+        ([1.0, None, 9.0], "1 of 2 rows are right; 1 row is only timed"),
+        ([None, None], "0 of 0 rows are right; 2 rows are only timed"),
+        ([1.0, 2.0], "2 of 2 rows are right"),
+    ],
+)
+def test_rows_that_were_not_checked_do_not_count_as_right(
+    errors: list[float | None], printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = module("report")
+    result = report.Result(True, {})
+    result.rows = [report.Row("sorting", "sort rows", "1000", error=error, allowed=8) for error in errors]
+    module("run").summarize(result)
+    assert capsys.readouterr().out == f"\n{printed}\n"
+
+
+GROUPS = (
+    "element-wise, copies, reductions, softmax, fused optimisers, sorting, indexing, random numbers, "
+    "matrix products, products of the training step, training"
+)
+
+
+@pytest.mark.parametrize(
+    "options, refusal",
+    [
+        (["--only", "nonsense"], f"argument --only: there is no 'nonsense'; the groups are {GROUPS}"),
+        (["--only", "Adam,adam"], f"argument --only: there is no 'adam'; the groups are {GROUPS}"),
+        (["--gigabytes", "0"], "argument --gigabytes: needs a number greater than 0, not 0"),
+        (["--gigabytes", "-0.5"], "argument --gigabytes: needs a number greater than 0, not -0.5"),
+        (["--gigabytes", "nan"], "argument --gigabytes: needs a number greater than 0, not nan"),
+    ],
+)
+def test_options_that_would_measure_nothing_are_refused(
+    options: list[str], refusal: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py", *options])
+    with pytest.raises(SystemExit) as ended:
+        module("run").main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"run.py: error: {refusal}"
+
+
+@pytest.mark.parametrize(
+    "only", ["", "reductions,Adam", "matrix products", "gemm_64x64,chosen", "hidden layer", "epoch"]
+)
+def test_groups_and_rows_can_be_chosen(only: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py", "--only", only])
+    assert module("run").arguments().only == only
+
+
+def test_the_help_names_values_and_defaults(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py", "--help"])
+    with pytest.raises(SystemExit):
+        module("run").main()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--only NAMES groups or rows, separated by commas; nothing is written (default: all)" in shown
+    assert "--gigabytes GB size of a buffer of the memory-bound rows (default: 1.0)" in shown
+    assert "--results FOLDER where the figures are written (default: benchmarks/gpu/results)" in shown
+
+
+EMULATED = "without one, results alone: .venv/bin/python tests/cuda_harness/run.py benchmarks/gpu/run.py --quick"
+
+
+def none(*arguments: Any) -> None:
+    tgl.errors.fail(tgl.errors.DeviceError, "cuda", "needs a GPU, and there is none", hint="do without")
+
+
+@pytest.mark.parametrize(
+    "load, printed",
+    [
+        (none, f"needs an NVIDIA GPU, its driver and PyCUDA (cuda needs a GPU, and there is none); {EMULATED}"),
+        (lambda: None, "needs nvcc; sh tools/setup_environment.sh cuda-toolkit installs it into .venv"),
+    ],
+    ids=["no GPU", "no nvcc"],
+)
+def test_what_a_machine_lacks_is_said_in_a_line(
+    load: Any, printed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = module("run")
     monkeypatch.setattr(sys, "argv", ["run.py", "--quick"])
-
-    def none(options: Any) -> None:
-        tgl.errors.fail(tgl.errors.DeviceError, "cuda", "needs a GPU, and there is none")
-
-    monkeypatch.setattr(run, "Bench", none)
+    monkeypatch.setattr(run.driver, "load", load)
+    monkeypatch.setattr(run.compiler, "nvcc", lambda: None)
     assert run.main() == 1
-    assert capsys.readouterr().err.startswith("cuda needs a GPU, and there is none\n")
+    assert capsys.readouterr() == ("", f"bench-gpu: {printed}\n")
 
 
 def run_emulated(*options: str) -> subprocess.CompletedProcess[str]:
@@ -199,7 +333,11 @@ def test_a_quick_run_finds_every_row_right_and_claims_no_time(tmp_path: Path) ->
     lines = done.stdout.splitlines()
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     assert [line for line in lines if "FAILED" in line or "WRONG" in line] == []
-    rows = len(CASES) + 3 * 7 + 5 + 8  # memory, the ladder in three layouts, a step's products, training
+    names = [re.split(r" {2,}", line.strip())[0] for line in lines]
+    for layout in ("NN", "NT", "TN"):
+        top = [f"{layout} gemm_64x64", f"{layout} gemm_128x128", f"{layout} chosen (gemm_sliced)"]
+        assert [name for name in names if name in top] == top
+    rows = len(CASES) + 3 * 9 + 5 + 8  # memory, the ladder in three layouts, a step's products, training
     assert lines[-1] == f"{rows} of {rows} rows are right"
     assert re.findall(r"\d (?:us|ms|GB/s|TFLOP/s)|target|met\b", done.stdout) == []
     assert list(tmp_path.iterdir()) == []

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "cuda_harness"
+ALIGNMENTS = tuple(str(1 << power) for power in range(4, 13))  # a vector of four floats to a page
 SCHEDULES = ("forward", "reverse", "1", "2", "3")
 
 _library: ctypes.CDLL | None = None
@@ -69,10 +70,14 @@ def install() -> None:
 
     Raises:
         RuntimeError: Something is missing (see ``available``), or another driver is already loaded.
+        ValueError: ``FAKE_CUDA_SCHEDULE`` or ``FAKE_CUDA_ALIGN`` is not what README.md says.
     """
     global _library
     if _library is not None:
         return
+    for name, check in (("FAKE_CUDA_SCHEDULE", _check_schedule), ("FAKE_CUDA_ALIGN", _check_alignment)):
+        if os.environ.get(name):
+            check(os.environ[name], f"{name}: ")
     reason = available()
     if reason is not None:
         raise RuntimeError(reason)
@@ -169,11 +174,15 @@ def reset_counters() -> None:
 
 def set_schedule(name: str) -> None:
     """The order of threads and blocks: ``"forward"``, ``"reverse"``, or a number that seeds a random one."""
-    if name not in ("forward", "reverse") and not name.isdecimal():
-        raise ValueError(f"a schedule is forward, reverse or a number, not {name!r}")
+    _check_schedule(name)
     global _schedule
     _call().fake_cuda_set_schedule(name.encode())
     _schedule = name
+
+
+def _check_schedule(name: str, where: str = "") -> None:
+    if name not in ("forward", "reverse") and not name.isdecimal():
+        raise ValueError(f"{where}a schedule is forward, reverse or a number, not {name!r}")
 
 
 @contextmanager
@@ -215,4 +224,10 @@ def set_memory(size: int) -> None:
 
 def set_alignment(size: int) -> None:
     """Allocations start at multiples of this many bytes: 16, to have the guard page near, or 256 as on hardware."""
+    _check_alignment(str(size))
     _call().fake_cuda_set_alignment(ctypes.c_uint64(size))
+
+
+def _check_alignment(text: str, where: str = "") -> None:
+    if text not in ALIGNMENTS:
+        raise ValueError(f"{where}an alignment is a power of two from 16 to 4096, not {text!r}")

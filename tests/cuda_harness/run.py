@@ -10,12 +10,17 @@ from pathlib import Path
 def main() -> None:
     if len(sys.argv) < 2:
         raise SystemExit(f"usage: python {sys.argv[0]} program.py [arguments]")
+    program = sys.argv[1]
+    if not Path(program).exists():
+        raise SystemExit(f"run.py: there is no {program}")
     # This program's folder makes way for the one above it, from which the harness is imported as the tests import it.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import cuda_harness
 
-    cuda_harness.install()
-    program = sys.argv[1]
+    try:
+        cuda_harness.install()
+    except (RuntimeError, ValueError) as error:
+        raise SystemExit(f"run.py: {error}") from None
     sys.argv = sys.argv[1:]
     # What Python itself does for a program: its own folder is searched first.
     sys.path[0] = str(Path(program).resolve().parent)

@@ -73,3 +73,10 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     output, _ = run_example("autograd_tour.py", "--plot", tmp_path / "rosenbrock.png")
     assert output.endswith(f"\npicture: {tmp_path}/rosenbrock.png\n")
     assert (tmp_path / "rosenbrock.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_device_of_another_name_is_refused() -> None:
+    output, complaints = run_example("autograd_tour.py", "--device", "gpu", status=2)
+    assert output == ""
+    message = "argument --device: needs cpu, cuda or cuda:N, but got 'gpu'"
+    assert complaints.splitlines()[-1] == f"autograd_tour.py: error: {message}"

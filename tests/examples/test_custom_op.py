@@ -29,3 +29,10 @@ def test_an_option_that_it_does_not_have_is_refused(option: str) -> None:
     output, complaints = run_example("custom_op.py", option, status=2)
     assert output == ""
     assert complaints.splitlines()[-1] == f"custom_op.py: error: unrecognized arguments: {option}"
+
+
+def test_a_device_of_another_name_is_refused() -> None:
+    output, complaints = run_example("custom_op.py", "--device", "gpu", status=2)
+    assert output == ""
+    message = "argument --device: needs cpu, cuda or cuda:N, but got 'gpu'"
+    assert complaints.splitlines()[-1] == f"custom_op.py: error: {message}"

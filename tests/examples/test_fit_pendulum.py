@@ -35,6 +35,7 @@ def test_without_noise_the_fit_is_exact_and_the_error_falls() -> None:
         (["--damping", "nan"], "argument --damping: needs a positive number, but got 'nan'"),
         (["--noise", "-1"], "argument --noise: needs a number of at least 0, but got '-1'"),
         (["--iterations", "0"], "argument --iterations: needs an integer of at least 1, but got '0'"),
+        (["--device", "gpu"], "argument --device: needs cpu, cuda or cuda:N, but got 'gpu'"),
         (["--plot", "fit.txt"], "argument --plot: needs a name that ends in .png or .pdf or .svg, but got 'fit.txt'"),
     ],
 )

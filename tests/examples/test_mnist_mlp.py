@@ -235,6 +235,9 @@ def test_help_lists_every_option_with_its_default():
 
 REFUSED = [
     (["--hidden", "abc"], "argument --hidden: needs widths such as 100 or 512,256, but got 'abc'"),
+    (["--device", "tpu"], "argument --device: needs cpu, cuda or cuda:N, but got 'tpu'"),
+    (["--device", "cuda0"], "argument --device: needs cpu, cuda or cuda:N, but got 'cuda0'"),
+    (["--device", "cuda:"], "argument --device: needs cpu, cuda or cuda:N, but got 'cuda:'"),
     (["--hidden", "100,"], "argument --hidden: needs widths such as 100 or 512,256, but got '100,'"),
     (["--hidden", "0"], "argument --hidden: needs widths such as 100 or 512,256, but got '0'"),
     (["--activation", "gelu"], "argument --activation: knows relu, sigmoid, tanh, but got 'gelu'"),
@@ -315,13 +318,19 @@ def test_what_this_machine_cannot_do_is_refused(prelude, arguments, message, tmp
 
 
 def test_a_device_that_is_not_there_gives_the_error_of_the_package():
-    output, complaints = run("--device", "tpu", status=1)
+    no_driver = "import ctypes\ndef CDLL(*_, **__): raise OSError\nctypes.CDLL = CDLL"
+    output, complaints = run("--device", "cuda", prelude=no_driver, status=1)
     assert output == ""
     assert re.sub(r"py:\d+", "py:N", complaints) == (
-        'DeviceError: zeros knows the devices "cpu" and "cuda", but got \'tpu\'\n'
+        "DeviceError: cuda needs NVIDIA's driver, and there is none on this machine\n"
         "  at    mnist_mlp.py:N: tgl.zeros(0, device=options.device)  # refuses a device that is not there\n"
-        '  hint  use device="cpu", or leave it out\n'
+        '  hint  install NVIDIA\'s driver, which brings libcuda.so.1; device="cpu" computes the same\n'
     )
+
+
+def test_help_says_what_a_device_is():
+    output, _ = run("--help", COLUMNS="100")
+    assert "where to compute: cpu, cuda, or cuda:1 for the second GPU (default: cpu)" in " ".join(output.split())
 
 
 def test_a_folder_without_mnist_gives_the_error_of_the_package(tmp_path):

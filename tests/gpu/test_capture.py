@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from refusals import refusal
+from refusals import refusal, refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import errors, nn, optim
@@ -217,6 +217,33 @@ def gradients_gone(step: Any, model: Any, optimizer: Any) -> None:
 def another_seed(step: Any, model: Any, optimizer: Any) -> None:
     tgl.manual_seed(1234)
     step(X[0], Y[0])
+
+
+def test_a_shape_that_changed_is_told_with_the_arguments_as_they_were_passed() -> None:
+    step, _, _ = recorded()
+    on_gpu = tgl.Tensor(X[0][:3], device="cuda")
+    refuses(
+        errors.ShapeError,
+        lambda: step(on_gpu, Y[0]),
+        "captured step needs shape (20, 12) as arguments[0], as when it was recorded, but got (3, 12)\n"
+        "  arguments[0]  shape (3, 12), float32, cuda\n"
+        "  arguments[1]  shape (20,), int64, cpu\n"
+        "  hint          step.function(...) runs other shapes; DataLoader(drop_last=True) leaves a smaller batch out",
+    )
+
+
+def test_another_seed_is_refused_and_the_recorded_one_goes_on() -> None:
+    tgl.manual_seed(5)
+    step, _, _ = recorded()
+    tgl.manual_seed(6)
+    refuses(
+        errors.StateError,
+        lambda: step(X[0], Y[0]),
+        "captured step was recorded with the seed 5\n"
+        "  hint  manual_seed(5) goes on with it; with another seed, capture the step again",
+    )
+    tgl.manual_seed(5)
+    assert step(X[0], Y[0]).shape == ()
 
 
 @pytest.mark.parametrize(

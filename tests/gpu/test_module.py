@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 import cuda_harness
 import numpy as np
 import pytest
-from refusals import refusal
+from refusals import refusal, refuses
 
 import tinygrad_lite as tgl
 from tinygrad_lite import errors, nn, optim
-from tinygrad_lite.backends.cuda import launching, memory
+from tinygrad_lite.autograd.tools.device_memory import held_by
+from tinygrad_lite.backends.cuda import compiler, driver, fallback, launching, memory
 
 pytestmark = [pytest.mark.needs("cuda"), pytest.mark.usefixtures("gpu")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +92,27 @@ def run(program: str, *, emulated: bool = True, status: int = 0, **environment: 
     return done.stdout + done.stderr
 
 
+def test_a_warning_points_to_the_line_of_the_user(recwarn: pytest.WarningsRecorder) -> None:
+    fallback.counts.pop("inv", None)
+    tgl.linalg.inv(tgl.Tensor([[2.0, 0.0], [0.0, 4.0]], device="cuda"))
+    (warning,) = recwarn
+    assert warning.category is RuntimeWarning
+    assert str(warning.message) == "inv is computed on the CPU: arrays go there and back, and the GPU waits"
+    assert (warning.filename, linecache.getline(warning.filename, warning.lineno).strip()) == (
+        __file__,
+        'tgl.linalg.inv(tgl.Tensor([[2.0, 0.0], [0.0, 4.0]], device="cuda"))',
+    )
+
+
+def test_the_module_lists_what_it_offers() -> None:
+    assert dir(tgl.cuda) == sorted(tgl.cuda.__all__)
+    assert {"capture", "device_name", "info", "memory_summary"} <= set(dir(tgl.cuda))
+
+
+def test_the_gpu_has_a_name() -> None:
+    assert tgl.cuda.device_name() == driver.current().name != ""
+
+
 def test_info_prints_device_driver_kernels_cache_and_memory(capsys: pytest.CaptureFixture[str]) -> None:
     tgl.zeros(3, device="cuda")
     tgl.cuda.info()
@@ -97,7 +120,7 @@ def test_info_prints_device_driver_kernels_cache_and_memory(capsys: pytest.Captu
     assert {"device", "driver", "nvcc", "kernels", "cache", "memory"} <= lines.keys()
     assert "compute capability" in lines["device"]
     assert "PyCUDA 2026.1" in lines["driver"]
-    assert f"{len(launching.kernels)} in" in lines["kernels"]
+    assert f"{len(launching.kernels)} in {len(compiler.modules)} modules; " in lines["kernels"]
 
 
 def test_without_a_driver_everything_says_so_and_the_cpu_goes_on() -> None:
@@ -109,6 +132,8 @@ def test_without_a_driver_everything_says_so_and_the_cpu_goes_on() -> None:
         except tgl.errors.DeviceError as error:
             print(error.need)
         tgl.cuda.info()
+        from tinygrad_lite.backends.cuda import compiler, launching, namespace, overrides
+        print(f"kernels     {len(launching.kernels)} in {len(compiler.modules)} modules; 0 compiled")
         print((tgl.zeros(2) + 1).tolist())
     """
     if os.path.exists("/dev/nvidiactl"):
@@ -119,6 +144,8 @@ def test_without_a_driver_everything_says_so_and_the_cpu_goes_on() -> None:
         "needs NVIDIA's driver, and there is none on this machine",
         "device      none: cuda needs NVIDIA's driver, and there is none on this machine",
     ]
+    (kernels,) = (line for line in lines[:-2] if line.startswith("kernels"))
+    assert kernels.startswith(lines[-2])
     assert lines[-1] == "[1.0, 1.0]"
 
 
@@ -199,6 +226,19 @@ def test_the_summary_names_parameters_and_saved_values() -> None:
     del y
 
 
+def test_the_summary_names_the_state_of_an_optimiser() -> None:
+    layer = nn.Linear(64, 32).to("cuda")
+    optimizer = optim.Adam(layer.parameters())
+    layer(tgl.ones((2, 64), device="cuda")).sum().backward()
+    before = held_by()
+    optimizer.step()
+    after = held_by()
+    arena = 4 * (64 * 32 + 32)
+    assert after["optimizer state"] - before.get("optimizer state", 0) >= 2 * arena
+    assert after.get("other arrays", 0) == before.get("other arrays", 0)
+    assert "optimizer state: " in tgl.cuda.memory_summary()
+
+
 def test_empty_cache_gives_memory_back() -> None:
     x = tgl.zeros(100_000, device="cuda")
     del x
@@ -254,10 +294,23 @@ def test_a_process_that_holds_tensors_until_its_end_leaves_nothing_behind() -> N
     assert run(program, status=3) == "[]\n"
 
 
-def test_choosing_a_gpu_that_is_not_there() -> None:
-    assert refusal(errors.ArgumentError, lambda: tgl.cuda.set_device(3)).startswith(
-        "cuda.set_device cannot leave GPU 0, which is in use"
+def test_another_gpu_than_the_one_in_use() -> None:
+    number = driver.current().number
+    hint = "\n  hint  choose before the first tensor is made there; CUDA_VISIBLE_DEVICES also chooses"
+    refuses(
+        errors.ArgumentError,
+        lambda: tgl.cuda.set_device(number + 3),
+        f"cuda.set_device cannot leave GPU {number}, which is in use{hint}",
     )
+    for name, call in (
+        ("zeros", lambda: tgl.zeros(3, device=f"cuda:{number + 1}")),
+        ("to", lambda: tgl.zeros(3).to(f"cuda:{number + 1}")),
+    ):
+        text = f"{name} cannot use cuda:{number + 1}: this process uses GPU {number}{hint}"
+        refuses(errors.DeviceError, call, text)
+
+
+def test_choosing_a_gpu_that_is_not_there() -> None:
     assert refusal(errors.ArgumentError, lambda: tgl.cuda.set_device(-1)) == (
         "cuda.set_device needs the number of a GPU, counted from 0, but got -1"
     )

@@ -170,6 +170,36 @@ def test_a_program_runs_on_the_emulated_gpu(tmp_path):
     assert done.stdout == "__main__ ['--device', 'cuda'] neighbour Emulated GPU\n", done.stderr
 
 
+def test_a_program_that_is_not_there_is_named(tmp_path):
+    command = [sys.executable, str(HARNESS / "run.py"), "nosuch.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "run.py: there is no nosuch.py\n")
+
+
+@pytest.mark.parametrize(
+    "name, value, refusal",
+    [
+        ("FAKE_CUDA_SCHEDULE", "banana", "a schedule is forward, reverse or a number, not 'banana'"),
+        ("FAKE_CUDA_ALIGN", "7", "an alignment is a power of two from 16 to 4096, not '7'"),
+        ("FAKE_CUDA_ALIGN", "8192", "an alignment is a power of two from 16 to 4096, not '8192'"),
+    ],
+)
+def test_a_mode_that_there_is_not_is_refused_by_name(python, tmp_path, name, value, refusal):
+    done, _ = python("import cuda_harness; cuda_harness.install()", **{name: value})
+    assert done.stderr.splitlines()[-1] == f"ValueError: {name}: {refusal}"
+    (tmp_path / "program.py").touch()
+    command = [sys.executable, str(HARNESS / "run.py"), str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, name: value})
+    assert (done.returncode, done.stderr) == (1, f"run.py: {name}: {refusal}\n")
+
+
+def test_a_mode_is_refused_at_run_time(cuda):
+    with pytest.raises(ValueError, match=r"^a schedule is forward, reverse or a number, not 'banana'$"):
+        cuda_harness.set_schedule("banana")
+    with pytest.raises(ValueError, match=r"^an alignment is a power of two from 16 to 4096, not '0'$"):
+        cuda_harness.set_alignment(0)
+
+
 def test_what_is_missing_is_said(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     expected = "no C++ compiler: no-such-compiler is not on PATH; apt-get install g++"

@@ -174,3 +174,82 @@ def test_the_report_says_what_was_not_run_and_why(
     start = next(i for i, line in enumerate(output, 1) if "what was not run on this machine" in line)
     assert list(takewhile(lambda line: line and line[0] != "=", output[start:])) == lines
     assert f" {closing} in " in output[-1]
+
+
+# --- the targets for a GPU ----------------------------------------------------------------------------------
+
+# Loaded by pytest before tests/conftest.py asks.
+WITHOUT_GPU = """
+from tinygrad_lite import errors
+from tinygrad_lite.backends.cuda import driver
+
+def load():
+    errors.fail(errors.DeviceError, "cuda", "needs a GPU, and there is none", hint="do without")
+
+driver.load = load
+"""
+EMULATED = "make test runs the same tests on an emulated one"
+WITHOUT_NVCC = """
+from tinygrad_lite.backends.cuda import compiler, driver
+
+driver.load = compiler.nvcc = lambda: None
+"""
+
+
+@pytest.mark.parametrize(
+    "machine, reason",
+    [
+        (WITHOUT_GPU, f"an NVIDIA GPU, its driver and PyCUDA: cuda needs a GPU, and there is none; {EMULATED}"),
+        (WITHOUT_NVCC, "nvcc: sh tools/setup_environment.sh cuda-toolkit installs it into .venv"),
+    ],
+    ids=["no GPU", "no nvcc"],
+)
+def test_the_tests_on_a_gpu_do_not_begin_without_one(machine: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "machine.py").write_text(machine)
+    environment = {
+        **os.environ,
+        "TINYGRAD_LITE_TEST_DEVICE": "gpu",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "machine", "-p", "no:cacheprovider", "tests/gpu"]
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", f"Exit: make test-gpu needs {reason}\n")
+
+
+# Stands in for .venv/bin/python: whether nvcc is missing is asked with -c.
+PYTHON_OF_THE_ENVIRONMENT = """#!/bin/sh
+case "$1" in
+    -c) "$REAL_PYTHON" -c "$2" ;;
+    *) echo "python $1 $2" ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="the targets of the Makefile (no make)")
+@pytest.mark.parametrize("available", [True, False], ids=["a GPU", "no GPU"])
+@pytest.mark.parametrize("nvcc", ["/bin/nvcc", None], ids=["nvcc", "no nvcc"])
+@pytest.mark.parametrize(
+    "target, last", [("test-gpu", "python -m pytest"), ("bench-gpu", "python benchmarks/gpu/run.py ")]
+)
+def test_nvcc_is_installed_where_there_is_a_gpu_without_it(
+    target: str, last: str, nvcc: str | None, available: bool, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    scripts = {"tools/setup_environment.sh": 'echo "set up: $1"\n', ".venv/bin/python": PYTHON_OF_THE_ENVIRONMENT}
+    for name, text in scripts.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    (tmp_path / "sitecustomize.py").write_text(
+        "from tinygrad_lite import cuda\nfrom tinygrad_lite.backends.cuda import compiler\n"
+        f"cuda.is_available = lambda: {available}\ncompiler.nvcc = lambda: {nvcc!r}\n"
+    )
+    environment = {**os.environ, "REAL_PYTHON": sys.executable, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = ["make", "--no-print-directory", target]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    printed = [line for line in result.stdout.splitlines() if line.startswith(("set up", "python"))]
+    begin = ["set up: examples,test", "python tools/install_pycuda.py "]
+    installed = ["set up: cuda-toolkit"] if available and nvcc is None else []
+    assert (result.returncode, result.stderr) == (0, "")
+    assert printed == [*begin, *installed, last]

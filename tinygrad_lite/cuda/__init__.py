@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import subprocess
 from typing import Any
 
+from tinygrad_lite.backends import devices
 from tinygrad_lite.backends.cuda import compiler, driver, fallback, launching, memory
 from tinygrad_lite.cuda.capture import CapturedStep as CapturedStep
 from tinygrad_lite.cuda.capture import capture as capture
@@ -25,6 +25,7 @@ __all__ = [
         "capture",
         "compilations",
         "device_count",
+        "device_name",
         "empty_cache",
         "fallbacks",
         "info",
@@ -50,6 +51,16 @@ def device_count() -> int:
         return int(driver.load().Device.count())
     except Error:
         return 0
+
+
+def device_name() -> str:
+    """The product's name of the GPU in use, such as ``"NVIDIA H200"``; the first call sets it up.
+
+    Raises:
+        DependencyError: PyCUDA is missing.
+        DeviceError: there is no driver or no GPU, or this is not the main thread.
+    """
+    return driver.current().name
 
 
 def set_device(number: int) -> None:
@@ -111,7 +122,7 @@ def empty_cache() -> None:
 
 
 def memory_summary() -> str:
-    """Who holds the memory, one line each: parameters, gradients, what each operation saved, other tensors."""
+    """Who holds the memory, one line each: parameters, gradients, optimizer state, what operations saved, tensors."""
     from tinygrad_lite.autograd.tools.device_memory import held_by
 
     lines = [f"{kind}: {memory.readable(nbytes)}" for kind, nbytes in held_by().items()]
@@ -138,10 +149,9 @@ def _device() -> list[tuple[str, str]]:
     free, total = cuda.mem_get_info()
     number = f"GPU {used.number} of {cuda.Device.count()}"
     units = f"{used.multiprocessors} multiprocessors, {memory.readable(total)} ({memory.readable(free)} free)"
-    version = cuda.get_driver_version()
     return [
         ("device", f"{used.name} ({number}), compute capability {used.capability[0]}.{used.capability[1]}, {units}"),
-        ("driver", f"CUDA {version // 1000}.{version % 1000 // 10}, PyCUDA {importlib.metadata.version('pycuda')}"),
+        ("driver", f"CUDA {driver.version()}, PyCUDA {importlib.metadata.version('pycuda')}"),
     ]
 
 
@@ -149,12 +159,11 @@ def _toolchain() -> list[tuple[str, str]]:
     path = compiler.nvcc()
     if path is None:
         return [("nvcc", "none: only kernels in the cache can be used")]
-    said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.split()
-    version = next((word[1:].rstrip(",") for word in said if word.startswith("V") and word[1:2].isdigit()), "")
-    return [("nvcc", f"{path} {version}".rstrip())]
+    return [("nvcc", f"{path} {compiler.version(path)}".rstrip())]
 
 
 def _kernels() -> list[tuple[str, str]]:
+    devices.namespace_on("cuda")  # which declares all kernels
     counts = compiler.counts
     declared = f"{len(launching.kernels)} in {len(compiler.modules)} modules"
     used = f"{counts['compilations']} compiled and {counts['loads']} read from the cache, {launches()} launches"
@@ -172,6 +181,10 @@ def _memory() -> list[tuple[str, str]]:
     usage = memory.usage
     parts = {"in arrays": usage.active, "at most": usage.peak, "kept for new ones": memory.held()}
     return [("memory", ", ".join(f"{memory.readable(nbytes)} {what}" for what, nbytes in parts.items()))]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

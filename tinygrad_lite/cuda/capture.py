@@ -108,7 +108,7 @@ class CapturedStep:
         self._calls += 1
         if self._graph is None:
             return self._first(given)
-        self._check(given)
+        self._check(given, arguments)
         self._state.check()
         for place, value in zip(self._inputs, given, strict=True):
             copy_into(place._data, value)
@@ -148,8 +148,8 @@ class CapturedStep:
         self._state.finish()
         return _viewed(self._outputs)
 
-    def _check(self, given: list[CudaArray]) -> None:
-        operands = {f"arguments[{i}]": value for i, value in enumerate(given)}
+    def _check(self, given: list[CudaArray], arguments: tuple[Any, ...]) -> None:
+        operands = {f"arguments[{i}]": value for i, value in enumerate(arguments)}
         if len(given) != len(self._inputs):
             need = f"needs {len(self._inputs)} arguments, as when it was recorded, but got {len(given)}"
             fail(ArgumentError, "captured step", need, operands)

@@ -276,7 +276,7 @@ class State:
     def check(self) -> None:
         """Refuse to replay where the graph would work on other memory or other settings than its caller means."""
         if stream.skip(0)[0] != self._seed:
-            hint = "set the seed before the step is recorded"
+            hint = f"manual_seed({self._seed}) goes on with it; with another seed, capture the step again"
             fail(StateError, "captured step", f"was recorded with the seed {self._seed}", hint=hint)
         for gradient in self._gradients:
             gradient.check()

@@ -32,7 +32,7 @@ def check_device(operation: str, device: str | None) -> str | None:
     from tinygrad_lite.backends.cuda import driver
 
     if number[1] is not None:
-        driver.select(int(number[1]))
+        driver.select(int(number[1]), operation)
     driver.current()
     return "cuda"
 

@@ -155,8 +155,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_work_goes_on(
     monkeypatch.setenv("TINYGRAD_LITE_CUDA_CACHE", str(blocked / "folder"))
     loaded = module()
     text = f"^compiled kernels cannot be kept in {re.escape(str(blocked))}/folder: Not a directory$"
-    with pytest.warns(UserWarning, match=text):
+    with pytest.warns(UserWarning, match=text) as caught:
         loaded.function("put")
+    assert [warning.filename for warning in caught] == [__file__]
     loaded.function("put")
     assert compiler.counts == {"compilations": 1, "loads": 0}
 
@@ -306,12 +307,55 @@ def test_messages_of_every_compiler_are_understood(sources: Path, messages: str,
     assert [line for line in text.split("\n") if line.startswith(">")] == shown
 
 
-def test_a_cubin_that_the_driver_refuses_is_an_error_of_ours(sources: Path, tmp_path: Path) -> None:
-    tool = compiler.toolchain(compiler.nvcc() or "")
+@pytest.mark.parametrize("nvcc_is_here", [True, False])
+def test_a_cubin_that_the_driver_refuses_is_told_with_both_versions(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nvcc_is_here: bool
+) -> None:
+    path, arch = compiler.nvcc() or "", driver.current().arch
     compiler.store(
-        tmp_path / "cache", compiler.key(module().text, driver.current().arch), tool, b"no machine code" * 99
+        tmp_path / "cache", compiler.key(module().text, arch), compiler.toolchain(path), b"no machine code" * 99
     )
-    with pytest.raises(errors.LaunchError) as caught:
-        module().function("put")
-    assert caught.value.need.startswith("cannot go on: ")
-    assert caught.value.hint == ""
+    maker = f"nvcc {compiler.version(path)}"
+    if not nvcc_is_here:
+        monkeypatch.setattr(compiler, "nvcc", lambda: None)
+        maker = "another machine's nvcc"
+    refuses(
+        errors.LaunchError,
+        lambda: module().function("put"),
+        f"cuda cannot load module put NUMBER=7, compiled by {maker} for {arch}: device kernel image is invalid\n"
+        f"  hint  the driver serves CUDA {driver.version()}; "
+        "use an nvcc of that version or an older one, or a newer driver",
+    )
+    assert compiler.counts == {"compilations": 0, "loads": 0}
+
+
+@pytest.mark.parametrize("nothing_else", [True, False])
+def test_a_module_that_does_not_load_for_another_reason_is_told_without_advice(
+    sources: Path, monkeypatch: pytest.MonkeyPatch, nothing_else: bool
+) -> None:
+    import pycuda.driver as cuda
+
+    def refuse(*_: Any) -> None:
+        raise cuda.MemoryError("cuModuleLoadDataEx failed: out of memory - ")
+
+    monkeypatch.setattr(compiler, "compile_module", refuse)
+    maker, arch = f"nvcc {compiler.version(compiler.nvcc() or '')}", driver.current().arch
+    text = f"cuda cannot load module put NUMBER=7, compiled by {maker} for {arch}: out of memory"
+    if not nothing_else:
+        monkeypatch.setattr(driver, "hint_after_failure", lambda: "start anew")
+        text = "cuda cannot go on: out of memory\n  hint  start anew"
+    refuses(errors.LaunchError, lambda: module().function("put"), text)
+
+
+@pytest.mark.parametrize(
+    "said, version",
+    [
+        ("Cuda compilation tools, release 13.0, V13.0.48\nBuild cuda_13.0.r13.0/compiler.1\n", "13.0.48"),
+        ("another compiler\n", ""),
+    ],
+)
+def test_the_version_of_an_nvcc_is_what_it_says(tmp_path: Path, said: str, version: str) -> None:
+    tool = tmp_path / "nvcc"
+    tool.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    tool.chmod(0o755)
+    assert compiler.version(str(tool)) == version

@@ -68,8 +68,9 @@ def test_results_are_those_of_the_cpu(name: str, arguments: tuple[Any, ...], dty
 def test_the_first_time_a_warning_names_the_function() -> None:
     fallback.counts.pop("det", None)
     text = r"^det is computed on the CPU: arrays go there and back, and the GPU waits$"
-    with pytest.warns(RuntimeWarning, match=text):
+    with pytest.warns(RuntimeWarning, match=text) as caught:
         gpu.det(from_host(SQUARE))
+    assert [warning.filename for warning in caught] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gpu.det(from_host(SQUARE))

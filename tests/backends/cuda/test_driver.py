@@ -94,6 +94,54 @@ def test_what_the_driver_refuses_is_told_in_our_words() -> None:
         ours()
 
 
+@pytest.mark.parametrize(
+    "said, reason",
+    [
+        ("cuInit failed: no CUDA-capable device is detected", "no CUDA-capable device is detected"),
+        ("cuModuleLoadDataEx failed: device kernel image is invalid - ", "device kernel image is invalid"),
+        ("cuModuleLoadDataEx failed: device kernel image is invalid - a log", "device kernel image is invalid - a log"),
+        ("something else", "something else"),
+    ],
+)
+def test_a_reason_is_what_the_driver_says_without_its_own_names(said: str, reason: str) -> None:
+    assert driver.reason(RuntimeError(said)) == reason
+
+
+def test_what_is_missing_is_told_without_the_search_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would print the exception of the search, and "during the handling of" it the one that matters."""
+    import pycuda.driver as cuda
+
+    driver.current()
+
+    def absent(*_: Any, **__: Any) -> None:
+        raise OSError("libcuda.so.1: cannot open shared object file")
+
+    def refuse(*_: Any) -> None:
+        raise cuda.RuntimeError("cuInit failed: no CUDA-capable device is detected")
+
+    def attempt(call: Any) -> errors.Error:
+        with pytest.raises(errors.Error) as caught:
+            call()
+        assert caught.value.__context__ is None
+        return caught.value
+
+    with monkeypatch.context() as changed:
+        changed.setattr(driver.ctypes, "CDLL", absent)
+        assert attempt(driver.load).need == "needs NVIDIA's driver, and there is none on this machine"
+    with monkeypatch.context() as changed:
+        changed.setattr(cuda, "init", refuse)
+        need = "needs a GPU, but the driver says: no CUDA-capable device is detected"
+        assert attempt(driver.load).need == need
+    with monkeypatch.context() as changed:
+        changed.setattr(driver, "_device", None)
+        changed.setattr(driver, "Device", refuse)
+        assert attempt(driver.current).need == "cannot use GPU 0: no CUDA-capable device is detected"
+    with monkeypatch.context() as changed:
+        changed.setitem(sys.modules, "pycuda.driver", None)
+        changed.delattr(sys.modules["pycuda"], "driver")
+        assert attempt(driver.load).need.startswith("needs PyCUDA, which does not load here")
+
+
 def test_a_name_of_a_gpu_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     driver.current()
     monkeypatch.setattr(driver, "_device", None)

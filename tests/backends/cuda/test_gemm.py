@@ -68,7 +68,7 @@ def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("rung", gemm_ladder.RUNGS)
+@pytest.mark.parametrize("rung", [*gemm_ladder.RUNGS, *gemm_table.TILES])
 def test_every_rung_multiplies(rung: str, layout: str) -> None:
     for m, n, k in [(1, 1, 1), *SHAPES]:
         a, b = draw(m, k), draw(k, n)
@@ -78,8 +78,18 @@ def test_every_rung_multiplies(rung: str, layout: str) -> None:
 
 
 def test_the_rungs_give_zeros_for_an_empty_k() -> None:
-    for rung in gemm_ladder.RUNGS:
+    for rung in (*gemm_ladder.RUNGS, *gemm_table.TILES):
         assert not gemm_ladder.multiply(rung, empty((3, 0), np.dtype("f")), empty((0, 5), np.dtype("f"))).get().any()
+
+
+@pytest.mark.parametrize("name", gemm_table.TILES)
+def test_a_kernel_at_the_top_is_launched_by_name_whatever_the_table_says(name: str) -> None:
+    for m, n, k in [(130, 131, 67), (1, 40, 33)]:
+        a, b = draw(m, k), draw(k, n)
+        before = launched()
+        found = gemm_ladder.multiply(name, from_host(a), from_host(b))
+        assert launched() - before == {name: 1}
+        agrees(found.get(), a, b)
 
 
 # --- the backend's kernels ----------------------------------------------------------------------------------

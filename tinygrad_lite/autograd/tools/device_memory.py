@@ -16,8 +16,8 @@ from tinygrad_lite.backends.cuda.memory import readable
 def held_by() -> dict[str, int]:
     """Bytes of the GPU's memory by what they are for, the largest first; every block is counted once.
 
-    Kinds are tried in this order: parameters, gradients, saved values (by operation), other tensors, and what is left:
-    arrays that no tensor holds, such as an optimiser's state.
+    Kinds are tried in this order: parameters, gradients, the state of optimisers, saved values (by operation), other
+    tensors, and what is left: arrays that nothing of these holds.
     """
     objects = gc.get_objects()
     leaves = [x for x in objects if type(x) is Leaf]
@@ -38,6 +38,9 @@ def held_by() -> dict[str, int]:
     count("parameters", [t._data for t in tensors if type(t._node) is Leaf])
     count("gradients", [arena.grads for arena in arenas])
     count("gradients", [leaf.grad._data for leaf in leaves if leaf.grad is not None])
+    for optimizer in (x for x in objects if hasattr(type(x), "_flat_array")):
+        for state in getattr(optimizer, "_flat", {}).values():  # by arena: state has the layout of the parameters
+            count("optimizer state", state.values())
     for node in nodes:
         if node.plan is not None:
             count(f"saved by {node.plan.row.name}", [array for _, array in held_arrays(node)])

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tinygrad_lite.backends.cuda import driver
-from tinygrad_lite.errors import CompileError, fail
+from tinygrad_lite.errors import CompileError, LaunchError, fail, warn
 
 FOLDER = Path(__file__).resolve().parents[2] / "kernels"
 # The driver layer preprocesses every text that includes something, in a process of its own: nothing is left to include.
@@ -138,12 +138,25 @@ def toolchain(path: str) -> str:
     Raises:
         CompileError: it does not run.
     """
+    return hashlib.sha256(_presented(path).encode()).hexdigest()[:12]
+
+
+def version(path: str) -> str:
+    """The version of an nvcc, such as ``"13.0.48"``; empty if it does not say."""
+    found = re.search(r"\bV(\d[\d.]*)", _presented(path))
+    return found[1] if found else ""
+
+
+@functools.cache
+def _presented(path: str) -> str:
+    presented = None
     try:
-        version = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
+        presented = subprocess.run([path, "--version"], check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         said = f"{getattr(error, 'stderr', None) or error}".strip()
+    if presented is None:
         fail(CompileError, "cuda", f"cannot run {path}: {said}")
-    return hashlib.sha256(version.encode()).hexdigest()[:12]
+    return presented
 
 
 # --- the cache ----------------------------------------------------------------------------------------------
@@ -192,7 +205,7 @@ def store(folder: Path, found_key: str, tool: str, cubin: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        warnings.warn(f"compiled kernels cannot be kept in {folder}: {error.strerror}", stacklevel=2)
+        warn(f"compiled kernels cannot be kept in {folder}: {error.strerror}")
 
 
 @driver.reported
@@ -202,16 +215,36 @@ def _load(wanted: Module) -> Any:
     device = driver.current()
     # The driver may have to wait for the GPU, which it cannot while a graph is recorded.
     driver.refuse_recording("uses a kernel for the first time", "let it take the same way in every call")
-    text, path, folder = wanted.text, nvcc(), cache_folder()
-    found_key, tool = key(text, device.arch), toolchain(path) if path else None
+    path, refused = nvcc(), None
+    try:
+        loaded = _stored_or_compiled(wanted, device.arch, path)
+    except cuda.Error as error:
+        refused = error
+    if refused is not None:
+        if driver.hint_after_failure():  # then it is not the module's fault
+            raise refused
+        said, maker = driver.reason(refused), f"nvcc {version(path)}" if path else "another machine's nvcc"
+        need = f"cannot load module {wanted.name}, compiled by {maker} for {device.arch}: {said}"
+        remedy = "use an nvcc of that version or an older one, or a newer driver"
+        hint = f"the driver serves CUDA {driver.version()}; {remedy}" if "image" in said else ""
+        fail(LaunchError, "cuda", need, hint=hint)
+    return loaded
+
+
+def _stored_or_compiled(wanted: Module, arch: str, path: str | None) -> Any:
+    import pycuda.driver as cuda
+
+    text, folder = wanted.text, cache_folder()
+    found_key, tool = key(text, arch), toolchain(path) if path else None
     cubin = stored(folder, found_key, tool)
     if cubin is not None:
+        loaded = cuda.module_from_buffer(cubin)
         counts["loads"] += 1
-        return cuda.module_from_buffer(cubin)
+        return loaded
     if path is None or tool is None:
         hint = "put nvcc on PATH, name its toolkit in CUDA_HOME, or pip install 'tinygrad_lite[cuda-toolkit]'"
         fail(CompileError, "cuda", f"needs nvcc to compile the kernels of {wanted.name}, and there is none", hint=hint)
-    compiled, cubin = compile_module(wanted, device.arch, path)
+    compiled, cubin = compile_module(wanted, arch, path)
     counts["compilations"] += 1
     store(folder, found_key, tool, cubin)
     return compiled
@@ -226,7 +259,7 @@ def compile_module(wanted: Module, arch: str, path: str) -> tuple[Any, bytes]:
     import pycuda.driver as cuda
     from pycuda.compiler import SourceModule
 
-    text = wanted.text
+    text, messages = wanted.text, None
     with tempfile.TemporaryDirectory(prefix="tinygrad_lite-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks of the assembler, and the check of the target's name
         try:
@@ -234,9 +267,12 @@ def compile_module(wanted: Module, arch: str, path: str) -> tuple[Any, bytes]:
                 text, nvcc=path, options=list(OPTIONS), arch=arch, no_extern_c=True, cache_dir=folder
             )
         except cuda.CompileError as error:
-            refuse_source(wanted, f"{error.stdout or ''}{error.stderr or ''}", text)
-        (cubin,) = Path(folder).glob("*.cubin")
-        return compiled, cubin.read_bytes()
+            messages = f"{error.stdout or ''}{error.stderr or ''}"
+        else:
+            (cubin,) = (file.read_bytes() for file in Path(folder).glob("*.cubin"))
+    if messages is not None:
+        refuse_source(wanted, messages, text)
+    return compiled, cubin
 
 
 def refuse_source(wanted: Module, messages: str, text: str) -> NoReturn:

@@ -210,12 +210,16 @@ def _refuse_thread() -> NoReturn:
     fail(DeviceError, "cuda", "belongs to the main thread, but was asked for by another", hint=hint)
 
 
-def select(number: int) -> None:
+def select(number: int, operation: str = "") -> None:
     """Choose which GPU to use, before the first one is used.
+
+    Args:
+        number: counted from 0.
+        operation: which names it as its device, if one does.
 
     Raises:
         ArgumentError: this is no number, or another one is in use already.
-        DeviceError: there is no such GPU.
+        DeviceError: there is no such GPU, or another one is in use when an operation names this.
         DependencyError: PyCUDA is missing.
     """
     global _wanted
@@ -225,6 +229,9 @@ def select(number: int) -> None:
         _wanted = _counted(load(), number)
     elif _device.number != number:
         hint = "choose before the first tensor is made there; CUDA_VISIBLE_DEVICES also chooses"
+        if operation:
+            need = f"cannot use cuda:{number}: this process uses GPU {_device.number}"
+            fail(DeviceError, operation, need, hint=hint)
         fail(ArgumentError, "cuda.set_device", f"cannot leave GPU {_device.number}, which is in use", hint=hint)
 
 
@@ -235,27 +242,42 @@ def load() -> Any:
         DependencyError: PyCUDA is not installed.
         DeviceError: there is no driver, or it does not start.
     """
+    # Each is told of behind its except block, in which Python would show the cause as a failure of its own.
+    refused: Exception | None = None
     try:
         # Some builds of the extension do not name the driver library that they need.
         ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)
-    except OSError:
+    except OSError as error:
+        refused = error
+    if refused is not None:
         hint = f"install NVIDIA's driver, which brings libcuda.so.1; {SUCCESS_HINT}"
         fail(DeviceError, "cuda", "needs NVIDIA's driver, and there is none on this machine", hint=hint)
     try:
         import pycuda.driver as cuda
     except ImportError as error:
+        refused = error
+    if refused is not None:
         hint = f"pip install 'tinygrad_lite[cuda]'; {SUCCESS_HINT}"
-        fail(DependencyError, "cuda", f"needs PyCUDA, which does not load here ({error})", hint=hint)
+        fail(DependencyError, "cuda", f"needs PyCUDA, which does not load here ({refused})", hint=hint)
     try:
         cuda.init()
     except cuda.Error as error:
-        fail(DeviceError, "cuda", f"needs a GPU, but the driver says: {reason(error)}", hint=SUCCESS_HINT)
+        refused = error
+    if refused is not None:
+        fail(DeviceError, "cuda", f"needs a GPU, but the driver says: {reason(refused)}", hint=SUCCESS_HINT)
     return cuda
 
 
 def reason(error: Exception) -> str:
     """What the driver says, without the name of its function: ``"no CUDA-capable device is detected"``."""
-    return str(error).partition("failed: ")[2] or str(error)
+    text = str(error).partition("failed: ")[2] or str(error)
+    return text.rstrip().removesuffix(" -")  # behind which a log would stand, where there is one
+
+
+def version() -> str:
+    """The newest CUDA that the driver serves, such as ``"13.0"``."""
+    number: int = load().get_driver_version()
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _counted(cuda: Any, number: int) -> int:
@@ -284,10 +306,14 @@ def _set_up() -> Device:
             fail(DeviceError, "cuda", f"needs the number of a GPU in TINYGRAD_LITE_CUDA_DEVICE, but it is {named!r}")
         number = int(named)
     _counted(cuda, number)
+    refused: Exception | None = None
     try:
         _device = Device(cuda, number)
     except cuda.Error as error:
-        fail(DeviceError, "cuda", f"cannot use GPU {number}: {reason(error)}", hint=SUCCESS_HINT)
+        refused = error
+    if _device is None:
+        assert refused is not None
+        fail(DeviceError, "cuda", f"cannot use GPU {number}: {reason(refused)}", hint=SUCCESS_HINT)
     os.register_at_fork(after_in_child=_disown)
     return _device
 

@@ -7,7 +7,6 @@ warning names it once.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from tinygrad_lite.backends.cpu import namespace as cpu
 from tinygrad_lite.backends.cuda.array import CudaArray, from_host
+from tinygrad_lite.errors import warn
 
 counts: Counter[str] = Counter()  #: function -> how often it was computed on the CPU
 
@@ -37,8 +37,7 @@ def on_cpu(name: str) -> Callable[..., Any]:
 def note(name: str) -> None:
     """Count a function that is about to be computed on the CPU, and say so the first time."""
     if not counts[name]:
-        text = f"{name} is computed on the CPU: arrays go there and back, and the GPU waits"
-        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        warn(f"{name} is computed on the CPU: arrays go there and back, and the GPU waits", RuntimeWarning)
     counts[name] += 1
 
 

@@ -32,6 +32,7 @@ def gemm(
     saved: CudaArray | None = None,
     sums: CudaArray | None = None,
     accumulate: bool = False,
+    kernel: str | None = None,
 ) -> CudaArray:
     """The product of matrices, completed on its way to memory.
 
@@ -54,6 +55,7 @@ def gemm(
         saved: the shape of the result. With it, a batch must be one of rows: b has no leading axes.
         sums: (m,), contiguous: becomes the sums of a along k. With it, a and b have no leading axes.
         accumulate: whether the result is added to what ``out``, and ``sums``, hold.
+        kernel: of float32 arrays, a name in gemm_table.TILES: the kernel to use whatever the table says.
 
     Returns:
         ``out``.
@@ -69,7 +71,7 @@ def gemm(
     elif not out.contiguous:
         detour = copied(out) if accumulate else empty(shape, a.dtype)
         options: dict[str, Any] = {"bias": bias, "activation": activation, "slope": slope, "saved": saved, "sums": sums}
-        copy_into(out, gemm(a, b, detour, accumulate=accumulate, **options))
+        copy_into(out, gemm(a, b, detour, accumulate=accumulate, kernel=kernel, **options))
         return out
     if not out.size:
         if sums is not None:
@@ -77,7 +79,8 @@ def gemm(
         return out
     bias = contiguous(bias) if bias is not None else None
     saved = contiguous(saved) if saved is not None else None
-    epilogue = (activation, slope, bias is not None, sums is not None, n if saved is not None else 0, accumulate)
+    ld_saved = n if saved is not None else 0
+    epilogue = (activation, slope, bias is not None, sums is not None, ld_saved, accumulate, kernel)
     plan = planned(_question(a, b, batch, epilogue))
     if plan.form == "copy":
         a = _in_layout(a, plan.layout[0] == "T") if plan.copy_a else a

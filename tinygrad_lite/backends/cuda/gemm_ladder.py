@@ -1,12 +1,12 @@
-"""The lower rungs of the ladder (docs/gemm.md), for lectures, tests and benchmarks; the backend uses the top."""
+"""Every rung of the ladder (docs/gemm.md) by name, for lectures, tests and benchmarks; the backend uses the top."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from tinygrad_lite.backends.cuda import compiler, launching
+from tinygrad_lite.backends.cuda import compiler, gemm_table, launching
 from tinygrad_lite.backends.cuda.array import CudaArray, empty
-from tinygrad_lite.backends.cuda.gemm import transposed
+from tinygrad_lite.backends.cuda.gemm import gemm, transposed
 
 
 class Rung(NamedTuple):
@@ -31,7 +31,7 @@ def _rung(file: str, tile: tuple[int, int], block: tuple[int, int, int], rows_al
     return Rung(kernels, tile, block, rows_along_x)
 
 
-#: From the bottom.
+#: The lower ones, from the bottom.
 RUNGS = {
     "naive": _rung("gemm_naive.cu", (32, 8), (32, 8, 1), rows_along_x=True),
     "coalesced": _rung("gemm_coalesced.cu", (8, 32), (32, 8, 1)),
@@ -46,10 +46,12 @@ def multiply(rung: str, a: CudaArray, b: CudaArray) -> CudaArray:
     """The float32 product of two matrices by one rung.
 
     Args:
-        rung: a name in RUNGS.
+        rung: a name in RUNGS, or of a kernel at the top: one in ``gemm_table.TILES``.
         a: (m, k), each row or each column without gaps in memory.
         b: (k, n), likewise, but not both in columns.
     """
+    if rung in gemm_table.TILES:
+        return gemm(a, b, kernel=rung)
     (m, k), n = a.shape, b.shape[1]
     name = ("N" if a.strides[1] == 1 else "T") + ("N" if b.strides[1] == 1 else "T")
     lda = (a if name[0] == "N" else transposed(a)).strides[0]

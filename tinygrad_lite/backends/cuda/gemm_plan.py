@@ -125,6 +125,7 @@ class Question(NamedTuple):
     sums: bool = False
     ld_saved: int = 0
     accumulate: bool = False
+    kernel: str | None = None  # of float32 tiles, instead of what the table would choose
 
 
 class Launch(NamedTuple):
@@ -162,7 +163,7 @@ class Plan(NamedTuple):
 @functools.lru_cache(4096)
 def planned(q: Question) -> Plan:
     """The plan for a product whose result is not empty."""
-    if (q.m == 1 or q.n == 1) and q.activation is None and q.slope is None and not q.bias:
+    if (q.m == 1 or q.n == 1) and q.activation is None and q.slope is None and not q.bias and q.kernel is None:
         return _matrix_times_vector(q)
     return _tiles(q) if q.dtype == dtypes.float32 else _any(q)
 
@@ -184,7 +185,7 @@ def _tiles(q: Question) -> Plan:
         return Plan("copy", layout=name, copy_a=not a_has[name[0]], copy_b=not b_has[name[1]])
     lda = (a_row if q.m > 1 else 0) if name[0] == "N" else (a_k if q.k > 1 else 0)
     ldb = (b_k if q.k > 1 else 0) if name[1] == "N" else (b_column if q.n > 1 else 0)
-    kernel_name, splits = gemm_table.choose(name, q.m, q.n, q.k, math.prod(q.batch))
+    kernel_name, splits = gemm_table.choose(name, q.m, q.n, q.k, math.prod(q.batch), q.kernel)
     tile = gemm_table.TILES[kernel_name]
     kernel = _TILE_KERNELS[kernel_name, name, smooth]
     down, across = -(-q.m // tile.rows), -(-q.n // tile.columns)

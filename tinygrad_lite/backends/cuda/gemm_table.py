@@ -68,8 +68,8 @@ LEAST_STEPS = 2  #: times its depth that a worker's share of k has at least: bel
 MOST_SPLITS = 64
 
 
-def choose(layout: str, m: int, n: int, k: int, matrices: int) -> tuple[str, int]:
-    """The kernel, and over how many blocks the k of a tile is split.
+def choose(layout: str, m: int, n: int, k: int, matrices: int, kernel: str | None = None) -> tuple[str, int]:
+    """The kernel, unless it is given, and over how many blocks the k of a tile is split.
 
     >>> choose("NN", 4096, 4096, 4096, 1)
     ('gemm_128x128', 1)
@@ -77,7 +77,7 @@ def choose(layout: str, m: int, n: int, k: int, matrices: int) -> tuple[str, int
     ('gemm_sliced', 4)
     """
     tiles = matrices * -(-m // 64) * -(-n // 64)
-    name = next(row.kernel for row in TABLE if row.layout == layout and tiles >= row.tiles)
+    name = kernel or next(row.kernel for row in TABLE if row.layout == layout and tiles >= row.tiles)
     tile = TILES[name]
     blocks = matrices * -(-m // tile.rows) * -(-n // tile.columns)
     return name, splits(blocks, k, tile.wanted, LEAST_STEPS * tile.depth * tile.workers)
