@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+RANKS ?= 4
 ARRAY_API_TESTS ?= ../array-api-tests
 
 export PYTHON
@@ -17,15 +18,21 @@ cuda_tests := tests/backends/cuda tests/gpu tests/operations/test_cuda.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help mnist test test-gpu nightly lint style formatting types bench bench-gpu accuracy array-api clean
+.PHONY: help mnist distributed test test-gpu nightly lint style formatting types bench bench-gpu accuracy array-api clean
 
 help: ## list these targets
 	@echo "make <target> [ARGS='...'] [PYTHON=python3.12]"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
 mnist: ## train a network on handwritten digits; ARGS='--help' lists its options
 	@$(setup) examples
 	$(python) examples/mnist_mlp.py $(ARGS)
+
+distributed: ## train on several ranks, data parallel, model parallel, ring against parameter server; RANKS=4
+	@$(setup) examples,mpi
+	@set -e; for name in mnist_data_parallel mnist_model_parallel ring_vs_parameter_server; do \
+		printf '\n== mpirun -n %s python examples/%s.py\n' '$(RANKS)' $$name; \
+		$(python) tests/distributed/launch.py -n $(RANKS) --timeout 3600 examples/$$name.py; done
 
 test: ## run every test that this machine can run, and say which it cannot; ARGS go to pytest
 	@$(setup) examples,test

@@ -1,4 +1,4 @@
-"""The command line of mnist_mlp.py: every option with its default, checked before any work begins."""
+"""The command line of mnist_mlp.py and mnist_data_parallel.py: every option with its default, checked at once."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def parse_options(
     activations: Sequence[str],
     learning_rates: Mapping[str, float],
     sigmoid_learning_rates: Mapping[str, float],
+    command: str = "python examples/mnist_mlp.py",
 ) -> Options:
     """Read the command line; a value that cannot be right ends the program with a message.
 
@@ -96,10 +97,11 @@ def parse_options(
         activations: the names that --activation takes; the first is the default.
         learning_rates: the names that --optimizer takes, each with its default of --lr.
         sigmoid_learning_rates: those that have another default with --activation sigmoid.
+        command: how the program is started.
     """
     parser = argparse.ArgumentParser(
-        prog="mnist_mlp.py",
-        usage="python examples/mnist_mlp.py [options]",
+        prog=os.path.basename(command),
+        usage=f"{command} [options]",
         description=description,
         formatter_class=_Help,
         allow_abbrev=False,

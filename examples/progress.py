@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from types import TracebackType
 from typing import Any
 
 WIDTH = 110  #: columns of a bar at most: its right end should be near its left
+
+
+def shown_by(rank: int) -> AbstractContextManager[object]:
+    """A ``with`` block whose output is shown on rank 0 alone: all ranks run the same lines."""
+    return nullcontext() if rank == 0 else redirect_stdout(io.StringIO())
 
 
 class Epoch:
@@ -22,17 +29,19 @@ class Epoch:
         number: of the epoch, from 1 on.
         epochs: how many there will be.
         images: how many images it goes through.
+        bar: whether there may be a bar. mpirun shows its processes a terminal even if its own output is a file.
 
     Attributes:
         losses: the mean error of each batch.
         validation: mean error and share of right predictions on the validation images, if there are any.
     """
 
-    def __init__(self, number: int, epochs: int, images: int) -> None:
+    def __init__(self, number: int, epochs: int, images: int, bar: bool = True) -> None:
         self.title = f"epoch {number:{len(str(epochs))}}/{epochs}"
         self.losses: list[float] = []
         self.validation: tuple[float, float] | None = None
         self._images, self._seen, self._error, self._right = images, 0, 0.0, 0
+        self._may_have_bar = bar
 
     @property
     def loss(self) -> float:
@@ -46,7 +55,7 @@ class Epoch:
 
     def __enter__(self) -> Epoch:
         self._start = time.perf_counter()
-        self._bar = _bar(self.title, self._images)
+        self._bar = _bar(self.title, self._images) if self._may_have_bar else None
         return self
 
     def add(self, error: float, right: int, count: int) -> None:

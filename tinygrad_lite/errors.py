@@ -143,6 +143,10 @@ class DependencyError(Error, RuntimeError):
     """A program that this needs and that is not installed."""
 
 
+class CommunicationError(Error, RuntimeError):
+    """Ranks that disagree on what they do, or an MPI that cannot connect them."""
+
+
 class IndexingError(Error, IndexError):
     """An index out of bounds or of the wrong kind."""
 

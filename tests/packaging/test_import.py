@@ -29,6 +29,13 @@ def test_networks_optimisers_and_data_are_loaded_when_first_used():
     assert not modules_after(used) & set(HEAVY)
 
 
+def test_mpi_is_loaded_where_there_are_several_ranks_only():
+    loaded = modules_after("import tinygrad_lite as tgl; tgl.distributed.init().barrier()")
+    assert "tinygrad_lite.distributed" in loaded
+    assert not loaded & set(HEAVY)
+    assert "tinygrad_lite.distributed" not in modules_after("import tinygrad_lite")
+
+
 def test_an_unknown_name_is_an_attribute_error():
     code = "import tinygrad_lite\ntry: tinygrad_lite.nonsense\nexcept AttributeError as error: print(error)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -24,6 +24,7 @@ from tinygrad_lite.autograd.graph import (
     Projection,
     Tensor,
     make_tensor,
+    mode,
     recording,
 )
 from tinygrad_lite.autograd.refusals import refuse_devices
@@ -61,10 +62,14 @@ def backward_pass(
     Raises:
         GradientError: if a needed node was freed by an earlier pass, or an array that it saved was changed.
     """
+    walk = _BackwardPass(roots, retain_graph, create_graph, inputs)
+    mode.reached.append(walk.pending)
     try:
-        return _BackwardPass(roots, retain_graph, create_graph, inputs).run()
+        return walk.run()
     except np.linalg.LinAlgError as error:
         refused = error
+    finally:
+        mode.reached.pop()
     return refuse_singular(refused)
 
 

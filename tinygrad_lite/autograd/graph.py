@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
@@ -237,6 +237,12 @@ class _GradMode(threading.local):
     enabled = True
     tape: Any = None  # of the checkpoint that runs: notes random draws and module states, or replays them
     capture: Any = None  # the step that is being recorded for a GPU: notes what optimisers update
+
+    def __init__(self) -> None:
+        # Of the backward passes in progress, the innermost last: the leaves that each leads to.
+        self.reached: list[Mapping[Leaf, int]] = []
+        # Of the calls of ``backward()`` in progress: what is still to be called when all their gradients are there.
+        self.endings: list[list[Callable[[], None]]] = []
 
 
 mode = _GradMode()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_lite.autograd import engine, forward_mode, leaves
-from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor
+from tinygrad_lite.autograd.graph import Leaf, Tensor, enable_grad, make_leaf, make_tensor, mode
 from tinygrad_lite.autograd.refusals import refuse_devices, require_float
 from tinygrad_lite.autograd.rows import namespaces
 from tinygrad_lite.calls import checked_keywords
@@ -28,7 +28,28 @@ def backward(
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
-    """What ``Tensor.backward`` does, for several outputs at once; see there."""
+    """What ``Tensor.backward`` does, for several outputs at once; see there.
+
+    A hook of a leaf may add to ``mode.endings[-1]`` what has to happen once, after the last of all hooks.
+    """
+    ending: list[Callable[[], None]] = []
+    mode.endings.append(ending)
+    try:
+        _send(outputs, gradients, retain_graph, create_graph, inputs)
+        for function in ending:
+            function()
+    finally:
+        mode.endings.pop()
+
+
+def _send(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Any],
+    retain_graph: bool | None,
+    create_graph: bool,
+    inputs: Tensor | Sequence[Tensor] | None,
+) -> None:
+    """Take the cotangents of ``outputs`` to the leaves."""
     roots = [_root("backward", y, g) for y, g in zip(outputs, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:

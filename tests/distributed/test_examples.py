@@ -1,0 +1,135 @@
+"""The examples of model parallelism and of the parameter server, under mpirun and without it."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+from examples.running import ROOT, run_example
+
+from distributed.launch import Finished, launch
+
+pytestmark = pytest.mark.needs("mpi")
+
+RANKS = [0, 1, 2, 3]  # 0: without mpirun
+MODEL = ("mnist_model_parallel.py", "--data", "digits", "--epochs", "3", "--hidden", "32", "--lr", "1")
+COMPARISON = ("ring_vs_parameter_server.py", "--weights", "64,256", "--jitter", "0,0.5", "--steps", "2")
+
+
+@functools.cache
+def output(ranks: int, name: str, *arguments: str) -> str:
+    """What an example prints; nothing may go to the error output."""
+    if ranks == 0:
+        said, complaints = run_example(name, *arguments)
+    else:
+        done: Finished = launch(ranks, ROOT / "examples" / name, *arguments, timeout=120.0)
+        assert done.status == 0, done.stderr
+        said, complaints = done.stdout, done.stderr
+    assert complaints == ""
+    return said.replace("\r", "")
+
+
+def table(text: str) -> list[tuple[str, list[int]]]:
+    """The rows of counters."""
+    rows = re.findall(r"^  (\w+) +(\d+) +(\d+) +(\d+) +([\d,]+)$", text, re.MULTILINE)
+    return [(name, [int(number.replace(",", "")) for number in numbers]) for name, *numbers in rows]
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_the_split_network_sends_nothing_in_backpropagation(ranks):
+    (forward, sent), (backward, nothing) = table(output(ranks, *MODEL))
+    assert (forward, backward) == ("forward", "backpropagation")
+    assert sent[0] == 1, "one reduction"
+    assert (sent[2] > 0) == (ranks > 1)
+    assert nothing == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_the_split_network_learns_what_the_serial_one_does(ranks):
+    def learnt(text: str) -> list[str]:
+        return re.findall(r"training loss [\d.]+, accuracy [\d.]+ %|test accuracy [\d.]+ %", text)
+
+    serial = learnt(output(0, *MODEL))
+    assert len(serial) == 4
+    assert float(serial[-1].split()[2]) > 80
+    assert learnt(output(ranks, *MODEL)) == serial
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_rank_0_alone_prints(ranks):
+    text = output(ranks, *MODEL)
+    assert text.count("test accuracy") == 1
+    units = {0: "32", 1: "32", 2: "16, 16", 3: "11, 11, 10"}[ranks]
+    assert f"64 pixels -> 32 hidden units -> 10 digits; units per rank: {units}\n" in text
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_ring_and_server_are_measured_at_every_point(ranks):
+    text = output(ranks, *COMPARISON)
+    rows = [line.split() for line in text.splitlines() if re.match(r"(ranks|weights|jitter) +\d", line)]
+    size = max(ranks, 1)
+    points = [("ranks", n, "256", "0") for n in range(1, size + 1)]
+    points += [("weights", size, "64", "0"), ("weights", size, "256", "0")]
+    points += [("jitter", size, "256", "0"), ("jitter", size, "256", "0.5")]
+    assert [tuple(row[:4]) for row in rows] == [(varied, str(n), d, j) for varied, n, d, j in points]
+    for row in rows:
+        ring, server, default, ratio, delay, expected = map(float, row[4:])
+        assert (delay > 0) == (float(row[3]) > 0)
+        assert min(ring, server, default) > delay
+        assert default > 0
+        assert ring > 0
+        assert server > 0
+        assert ratio == pytest.approx(server / ring, rel=0.1, abs=0.01)
+        harmonic = sum(1 / k for k in range(1, int(row[1]) + 1))
+        assert expected == pytest.approx(float(row[3]) * harmonic, abs=1e-3)
+    assert ("one rank sends nothing" in text) == (size == 1)
+
+
+def test_a_slower_network_shows_in_every_time():
+    """A message takes 20 ms; the ring of two ranks sends two in a row, and a push and a pull are two as well."""
+    text = output(2, *COMPARISON, "--jitter", "0", "--weights", "64", "--steps", "1", "--network", "20000,1000")
+    assert "network: each rank sends one message after the other, 20000 us and 1000 MB/s\n" in text
+    rows = [line.split() for line in text.splitlines() if re.match(r"(ranks|weights|jitter) +2", line)]
+    assert len(rows) == 3
+    assert all(float(time) > 40 for row in rows for time in row[4:7])
+
+
+def test_the_comparison_is_drawn(tmp_path: Path):
+    pytest.importorskip("matplotlib")
+    text = output(1, *COMPARISON, "--plot", str(tmp_path / "a.png"))
+    assert text.endswith(f"\npicture: {tmp_path}/a.png\n")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "name, arguments, message",
+    [
+        (
+            "mnist_model_parallel.py",
+            ["--hidden", "0"],
+            "argument --hidden: needs an integer of at least 1, but got '0'",
+        ),
+        ("mnist_model_parallel.py", ["--data", "x"], "argument --data: knows auto, mnist, digits, but got 'x'"),
+        (
+            "ring_vs_parameter_server.py",
+            ["--weights", "1,x"],
+            "argument --weights: needs numbers of at least 1 such as 1e4,1e6, but got '1,x'",
+        ),
+        (
+            "ring_vs_parameter_server.py",
+            ["--jitter=-1"],
+            "argument --jitter: needs numbers of at least 0 such as 0,1,2, but got '-1'",
+        ),
+        (
+            "ring_vs_parameter_server.py",
+            ["--network", "100"],
+            "argument --network: needs a latency and a speed such as 100,100, but got '100'",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused(name, arguments, message):
+    said, complaints = run_example(name, *arguments, status=2)
+    assert said == ""
+    assert complaints.endswith(f"{name}: error: {message}\n")

@@ -1,0 +1,84 @@
+"""Ranks that raise, die, stop or go astray: the job ends at once and says who it was; nothing hangs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from distributed.launch import Finished, launch
+
+pytestmark = pytest.mark.needs("mpi")
+
+SCRIPT = Path(__file__).with_name("failing.py")
+TIMED_OUT = 124
+
+KNOWN = "allreduce(sum) of float64, shape (4,), by mpi"
+
+
+def fail(way: str, *arguments: object) -> Finished:
+    """What is left of a job in which rank 1 of 3 misbehaves; it has 10 s to end by itself."""
+    done = launch(3, SCRIPT, way, *arguments, timeout=10.0)
+    assert done.status not in (0, TIMED_OUT), done.stderr
+    assert "is done" not in done.stdout
+    return done
+
+
+@pytest.mark.parametrize("way", ("raises", "raises in another communicator"))
+def test_a_rank_that_raises_ends_the_job_with_its_number(way: str) -> None:
+    done = fail(way)
+    assert re.search(
+        r"tinygrad_lite\.distributed: rank 1 of 3 on \S+ raised, which ends the job:\n"
+        r"Traceback \(most recent call last\):\n(  .*\n)+ValueError: the loss is not finite\n",
+        done.stderr,
+    ), done.stderr
+    assert done.stderr.count("raised, which ends the job") == 1
+
+
+def test_a_rank_that_raises_while_others_wait_in_a_window_ends_the_job() -> None:
+    done = launch(3, SCRIPT, "window", timeout=10.0)
+    assert done.status not in (0, TIMED_OUT), done.stderr
+    assert "rank 1 of 3" in done.stderr
+    assert "KeyError: 'in a window'" in done.stderr
+
+
+def test_a_rank_that_is_killed_ends_the_job_with_its_number() -> None:
+    done = fail("is killed")
+    said = done.stdout + done.stderr  # Open MPI's launcher names the rank, MPICH's the process
+    assert re.search(r"rank 1\b.*signal 9|PID \d+.*EXIT CODE: 9", said, re.DOTALL), said
+
+
+def test_a_rank_that_ends_early_is_named_by_those_who_wait_for_it() -> None:
+    text = fail("ends").stderr
+    assert "rank 1 ended too early\n" in text
+    assert re.search(rf"rank \d has waited \d+ s in call 3, {re.escape(KNOWN)}\n  late: rank 1 has ended", text), text
+
+
+def test_a_rank_that_never_comes_is_reported_and_then_the_job_ends() -> None:
+    text = fail("never comes").stderr
+    report = (
+        rf"rank 0 has waited \d+ s in call 3, {re.escape(KNOWN)}\n"
+        r"  late: rank 1 computes since its last one began \d+ s ago: call 2, "
+        r"allreduce\(sum\) of float64, shape \(2, 3\), by mpi\n"
+    )
+    assert re.search("tinygrad_lite.distributed: " + report, text), text
+    assert re.search(r"tinygrad_lite.distributed, rank 0: no progress for 2 s\n" + report, text), text
+
+
+@pytest.mark.parametrize(
+    "way, number, called",
+    [
+        ("makes another known call", 4, "barrier"),
+        ("makes a new call", 3, "allreduce(sum) of float64, shape (5,), by mpi"),
+    ],
+)
+def test_ranks_that_part_ways_get_one_message(way: str, number: int, called: str) -> None:
+    text = fail(way).stderr
+    message = (
+        "CommunicationError: Communicator needs the same calls in the same order on every rank, "
+        f"but call {number} differs\n"
+        f"  ranks 0, 2  {KNOWN}\n"
+        f"  rank 1      {called}\n"
+    )
+    assert text.count(message) == 3, text

@@ -1,0 +1,355 @@
+"""The communicator: what a program on many ranks holds in its hand. Every collective begins here.
+
+A call is described (operation, elements, shape), agreed upon by all ranks when it is new, given to the algorithm that
+the table chooses, watched while it waits, and counted. One rank takes the same path; there is just no one to wait for.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinygrad_lite.distributed import choice, windows
+from tinygrad_lite.distributed.agreement import agree
+from tinygrad_lite.distributed.arrays import Deliver, as_it_is, incoming, outgoing
+from tinygrad_lite.distributed.calls import Call, Calls
+from tinygrad_lite.distributed.connection import Connection
+from tinygrad_lite.distributed.handles import Handle
+from tinygrad_lite.distributed.reductions import Array, bounds, check_elements
+from tinygrad_lite.distributed.statistics import Statistics
+from tinygrad_lite.distributed.windows import Window
+from tinygrad_lite.errors import ArgumentError, ShapeError, fail
+
+X = TypeVar("X")
+
+
+class Communicator:
+    """The ranks of a job, or some of them, and the collectives between them.
+
+    Make one with ``init`` or ``split``. Collectives must be called by every rank, in the same order, with arrays of the
+    same shape and dtype unless said otherwise; ranks that differ get a ``CommunicationError`` that says how. Operands
+    are NumPy arrays or Tensors of any shape and device, results are of the same kind; Tensors come back without a
+    graph. All ranks receive the same bits.
+
+    Attributes:
+        rank: this process's number, from 0 to ``size - 1``.
+        size: how many processes there are.
+        local_rank, local_size: the same among the processes of this host.
+        stats: what was done so far; see ``Statistics``.
+        table: which algorithm is chosen up to which size; see ``choice``.
+        machine: the name under which that table is stored.
+
+    Example:
+        >>> from tinygrad_lite import distributed as dist
+        >>> comm = dist.init()
+        >>> comm.rank, comm.size
+        (0, 1)
+        >>> comm.allreduce(np.array([1.0, 2.0]), op="mean")
+        array([1., 2.])
+    """
+
+    def __init__(self, link: Connection | None = None) -> None:
+        self._link = link
+        self.rank, self.size, self.local_rank, self.local_size = 0, 1, 0, 1
+        self.table, self.machine = choice.defaults(1), "one rank"
+        if link is not None:
+            self.rank, self.size, self.table, self.machine = link.rank, link.size, link.table, link.machine
+            self.local_rank, self.local_size = link.host.Get_rank(), link.host.Get_size()
+        self.stats = Statistics()
+        self._calls = Calls(link, self.table, self.stats)
+        self._open: dict[int, Handle] = {}  # kept until they are done: MPI writes into their arrays
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Communicator:
+        """Itself: the copy of a model talks to the same ranks."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"Communicator(rank={self.rank}, size={self.size})"
+
+    # --- collectives ------------------------------------------------------------------------------------------
+
+    def allreduce(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> X:
+        """Reduce ``x`` over all ranks, element by element; every rank receives the result.
+
+        Args:
+            x: array or Tensor of any shape, the same on all ranks.
+            op: ``"sum"``, ``"mean"`` (the sum divided by ``size``; needs a float or complex dtype), ``"max"``,
+                ``"min"`` or ``"prod"``. For bool ``"max"`` means any, ``"min"`` and ``"prod"`` mean all.
+            out: where to put the result, of the shape and dtype of ``x``; ``out=x`` reduces in place.
+            algorithm: ``"auto"``, or one of ``choice.ALGORITHMS`` for measurements.
+
+        Returns:
+            ``out`` if given, else a new object of the kind of ``x``.
+
+        Raises:
+            ArgumentError: an unknown ``op`` or ``algorithm``.
+            DTypeError: an operand without elements that MPI can reduce.
+            ShapeError: ``out`` has another shape.
+            CommunicationError: another rank made another call.
+
+        >>> Communicator().allreduce(np.arange(3))
+        array([0, 1, 2])
+        """
+        array: Any = x
+        if out is x and type(array) is np.ndarray and array.flags.c_contiguous:  # small arrays notice every step
+            result: X = self._run(self._calls.allreduce(array, array, op, algorithm, True), array, array, as_it_is)
+            return result
+        send = incoming("allreduce", x)
+        recv, deliver = outgoing("allreduce", x, out, send.shape, send.dtype)
+        call = self._calls.allreduce(send, recv, op, algorithm, True)
+        return self._run(call, send, recv, deliver)  # type: ignore[no-any-return]
+
+    def iallreduce(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> Handle:
+        """Start an ``allreduce`` and return its handle."""
+        send = incoming("iallreduce", x)
+        recv, deliver = outgoing("iallreduce", x, out, send.shape, send.dtype)
+        return self._launch(self._calls.allreduce(send, recv, op, algorithm, False), send, recv, deliver)
+
+    def reduce_scatter(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> X:
+        """Reduce ``x`` over all ranks and return this rank's chunk of the result, ``bounds(len(x))[rank]``.
+
+        Args:
+            x: 1-d array or Tensor, equally long on all ranks.
+            op, out, algorithm: as for ``allreduce``; ``out`` has the chunk's length.
+
+        >>> Communicator().reduce_scatter(np.arange(3))
+        array([0, 1, 2])
+        """
+        return self.ireduce_scatter(x, op, out, algorithm=algorithm).wait()  # type: ignore[no-any-return]
+
+    def reduce_scatter_cuts(self, x: Array, op: str, cuts: Sequence[tuple[int, int]]) -> Array:
+        """Like ``reduce_scatter`` with chunks of any lengths: rank r gets elements ``cuts[r][0]`` to ``cuts[r][1]``."""
+        send = incoming("reduce_scatter", x)
+        start, stop = cuts[self.rank]
+        recv, deliver = outgoing("reduce_scatter", x, None, (stop - start,), send.dtype)
+        result: Array = self._run(self._calls.reduce_scatter(send, op, "auto", cuts), send, recv, deliver)
+        return result
+
+    def ireduce_scatter(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> Handle:
+        """Start a ``reduce_scatter`` and return its handle."""
+        send = incoming("reduce_scatter", x)
+        if send.ndim != 1:
+            fail(ShapeError, "reduce_scatter", "needs a 1-d array", {"x": x}, "x.reshape(-1) has one axis")
+        cuts = bounds(send.size, self.size)
+        start, stop = cuts[self.rank]
+        recv, deliver = outgoing("reduce_scatter", x, out, (stop - start,), send.dtype)
+        return self._launch(self._calls.reduce_scatter(send, op, algorithm, cuts), send, recv, deliver)
+
+    def all_gather(self, x: X, out: X | None = None, *, algorithm: str = "auto") -> X:
+        """Concatenate the ranks' arrays along axis 0, in the order of the ranks; every rank receives all.
+
+        Args:
+            x: array or Tensor with at least one axis; the lengths of axis 0 may differ between ranks.
+            out: where to put the result.
+
+        >>> Communicator().all_gather(np.arange(3))
+        array([0, 1, 2])
+        """
+        return self.iall_gather(x, out, algorithm=algorithm).wait()  # type: ignore[no-any-return]
+
+    def iall_gather(self, x: X, out: X | None = None, *, algorithm: str = "auto") -> Handle:
+        """Start an ``all_gather`` and return its handle. Waits for the other ranks' lengths."""
+        send = incoming("all_gather", x)
+        if send.ndim == 0:
+            fail(ShapeError, "all_gather", "needs at least one axis", {"x": x}, "x.reshape(1) has one")
+        check_elements("all_gather", send.dtype)
+        lengths = [send.shape[0]]
+        if self._link is not None:
+            entry = self._enter(self._calls.lengths(send), time.monotonic())
+            lengths = self._link.lengths(send.shape[0])
+            self._link.watch.finish(entry)
+        recv, deliver = outgoing("all_gather", x, out, (sum(lengths), *send.shape[1:]), send.dtype)
+        return self._launch(self._calls.all_gather(send, lengths, algorithm), send, recv, deliver)
+
+    def broadcast(self, x: X, root: int = 0, out: X | None = None) -> X:
+        """The array of rank ``root``, on every rank.
+
+        Args:
+            x: array or Tensor; on ranks other than ``root`` only its shape and dtype count.
+            root: the rank that sends.
+            out: where to put the result; ``out=x`` overwrites ``x``.
+
+        >>> Communicator().broadcast(np.arange(3))
+        array([0, 1, 2])
+        """
+        return self.ibroadcast(x, root, out).wait()  # type: ignore[no-any-return]
+
+    def ibroadcast(self, x: X, root: int = 0, out: X | None = None) -> Handle:
+        """Start a ``broadcast`` and return its handle."""
+        send = incoming("broadcast", x)
+        check_elements("broadcast", send.dtype)
+        if not 0 <= root < self.size:
+            fail(ArgumentError, "broadcast", f"needs root to be a rank below {self.size}, but got {root}")
+        recv, deliver = outgoing("broadcast", x, out, send.shape, send.dtype)
+        return self._launch(self._calls.broadcast(send, root), send, recv, deliver)
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        self._run(self._calls.barrier(), _NONE, _NONE, as_it_is)
+
+    @property
+    def connection(self) -> Connection | None:
+        """What is underneath: mpi4py's communicator and more; None for one rank without MPI."""
+        return self._link
+
+    # --- ranks and memory -------------------------------------------------------------------------------------
+
+    def bounds(self, length: int) -> list[tuple[int, int]]:
+        """Start and stop of every rank's chunk of ``length`` elements: as equal as can be, the longer ones first.
+
+        >>> Communicator().bounds(7)
+        [(0, 7)]
+        """
+        return bounds(length, self.size)
+
+    def split(self, color: int, key: int = 0) -> Communicator:
+        """A communicator of the ranks that give the same ``color``, ordered by ``key``, then by rank. Collective."""
+        if color < 0:
+            fail(ArgumentError, "split", f"needs a color of at least 0, but got {color}")
+        if self._link is None:
+            return Communicator()
+        self._run(self._calls.barrier("split"), _NONE, _NONE, as_it_is)
+        link = self._link.split(color, key)
+        return Communicator(link if link.size > 1 else None)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float32) -> Array:
+        """An uninitialised array in memory that the ranks of one host share. Collective.
+
+        Collectives on it, or on contiguous parts of it, move no data between processes and are fastest. It stays
+        allocated as long as the communicator. With ranks on several hosts, or one rank, it is an ordinary array.
+
+        Args:
+            shape, dtype: the same on all ranks.
+        """
+        wanted = np.dtype(dtype)
+        check_elements("empty", wanted)
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        nbytes = int(np.prod(sizes, dtype=np.int64)) * wanted.itemsize
+        link = self._link
+        if link is None:
+            return np.empty(sizes, wanted)
+        self._run(self._calls.barrier(f"empty({sizes}, {wanted})"), _NONE, _NONE, as_it_is)
+        if not link.one_host or not windows.has_room(link.comm, nbytes):
+            return np.empty(sizes, wanted)
+        window = Window(link.mpi, link.comm, nbytes)
+        self._calls.add_window(window)
+        return window.array(self.rank, wanted, 0, nbytes // wanted.itemsize).reshape(sizes)
+
+    def delayed(self, latency: float, seconds_per_byte: float = 0.0) -> Communicator:
+        """The same ranks behind a slower network, for experiments. Collective.
+
+        Every message is held back as ``DelayedTransport`` says. Collectives go round the ring, whatever their size; a
+        broadcast and a barrier are not delayed.
+
+        Args:
+            latency: seconds per message.
+            seconds_per_byte: seconds per byte.
+        """
+        if self._link is None:
+            return Communicator()
+        self._run(self._calls.barrier("delayed"), _NONE, _NONE, as_it_is)
+        link = self._link.split(0, self.rank)
+        link.slow_down(latency, seconds_per_byte)
+        link.use_only("ring")
+        return Communicator(link)
+
+    def using(self, algorithm: str) -> Communicator:
+        """The same ranks, and one algorithm for all sizes, for measurements. What is split off keeps to it. Collective.
+
+        Args:
+            algorithm: ``"ring"`` or ``"mpi"``, which serve arrays in any memory.
+
+        >>> Communicator().using("ring")
+        Communicator(rank=0, size=1)
+        """
+        if algorithm not in ("ring", "mpi"):
+            fail(ArgumentError, "using", f"needs 'ring' or 'mpi', but got {algorithm!r}")
+        if self._link is None:
+            return Communicator()
+        self._run(self._calls.barrier(f"using({algorithm})"), _NONE, _NONE, as_it_is)
+        link = self._link.split(0, self.rank)
+        link.use_only(algorithm)
+        return Communicator(link)
+
+    # --- what the collectives share ---------------------------------------------------------------------------
+
+    def _enter(self, call: Call, begin: float) -> int:
+        """Note that a call begins, and ask the others if it is new."""
+        link = self._link
+        assert link is not None
+        watch = link.watch
+        if call.agreed:
+            return watch.start(call.mark, begin)
+        watch.describe(call.mark, call.text)
+        entry = watch.start(call.mark, begin)
+        agree(link.comm, watch, entry, call.text)
+        call.agreed = True
+        return entry
+
+    def _run(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Any:
+        """Carry out a call, waiting for it."""
+        begin = time.monotonic()
+        link, counts = self._link, call.counts
+        if link is None:
+            for pending in call.steps(send, recv):
+                pending.Wait()
+        else:
+            entry = self._enter(call, begin)
+            try:
+                if call.blocking is not None:
+                    call.blocking(send, recv)
+                else:
+                    for pending in call.steps(send, recv):
+                        pending.Wait()
+            except link.mpi.Exception as error:
+                link.watch.explain(entry, error)
+            link.watch.finish(entry)
+        counts.calls += 1
+        counts.algorithm = call.algorithm
+        counts.seconds += time.monotonic() - begin
+        return deliver(recv)
+
+    def _launch(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Handle:
+        """Start a call."""
+        begin = time.monotonic()
+        link, counts = self._link, call.counts
+        entry = 0 if link is None else self._enter(call, begin)
+        if link is not None:
+            link.watch.compute()
+
+        def finish() -> Any:
+            self._open.pop(entry, None)
+            if link is not None:
+                link.watch.finish(entry)
+            counts.calls += 1
+            counts.algorithm = call.algorithm
+            counts.seconds += time.monotonic() - begin
+            return deliver(recv)
+
+        handle = Handle(call.steps(send, recv), finish, lambda handle: self._finish(handle, entry))
+        if not handle.done:
+            self._open[entry] = handle
+        return handle
+
+    def _finish(self, handle: Handle, entry: int) -> None:
+        """Wait for a handle, moving the others on meanwhile: another rank may wait for those first."""
+        link = self._link
+        assert link is not None
+        link.watch.wait(entry, time.monotonic())
+        try:
+            while not handle.done:
+                if len(self._open) == 1:
+                    handle.drive()
+                    return
+                for other in list(self._open.values()):
+                    other.test()
+                os.sched_yield()
+        except link.mpi.Exception as error:
+            link.watch.explain(entry, error)
+
+
+_NONE = np.empty(0, np.uint8)  #: what a barrier carries

@@ -1,0 +1,49 @@
+"""The result of a collective that was started and is not waited for yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygrad_lite.distributed.transport import Pending, Steps
+
+
+class Handle:
+    """A collective under way. It moves on when MPI is called, so test it now and then while computing.
+
+    The arrays that were passed may neither be read nor written until it is done.
+    """
+
+    def __init__(self, steps: Steps, finish: Callable[[], Any], wait: Callable[[Handle], None]) -> None:
+        self._steps, self._finish, self._wait = steps, finish, wait
+        self._result: Any = None
+        self._pending: Pending | None = None
+        self.done = False
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the next thing to wait for, now that the last one is there."""
+        self._pending = next(self._steps, None)
+        if self._pending is None:
+            self._result = self._finish()
+            self.done = True
+
+    def test(self) -> bool:
+        """Do what can be done without waiting; True when the result is there."""
+        while self._pending is not None:
+            if not self._pending.Test():
+                return False
+            self.advance()
+        return True
+
+    def wait(self) -> Any:
+        """Wait until the collective is done and return its result, the same object every time."""
+        if not self.done:
+            self._wait(self)
+        return self._result
+
+    def drive(self) -> None:
+        """Wait through every step that is left."""
+        while self._pending is not None:
+            self._pending.Wait()
+            self.advance()

@@ -1,0 +1,61 @@
+"""Where a communicator comes from: ``init`` looks for an MPI launch and says what to do if something does not fit."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tinygrad_lite.distributed.communicator import Communicator
+from tinygrad_lite.distributed.connection import Connection
+from tinygrad_lite.distributed.failure import Process
+from tinygrad_lite.errors import CommunicationError, DependencyError, fail
+
+#: What launchers tell their processes about the number of ranks: Open MPI's mpirun, MPICH's and Intel's, Slurm's srun.
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+
+
+def init(*, report: float = 30.0, timeout: float = 600.0) -> Communicator:
+    """The communicator of all ranks of this job. Collective.
+
+    Under ``mpirun`` or ``srun`` it connects all processes; without them it has one rank and needs no MPI. From then on
+    an exception that no one catches ends the whole job, with a traceback that names the rank.
+
+    Args:
+        report: seconds that a rank waits for others before it says on the error output who is late, and where.
+        timeout: seconds that a rank waits for others before it ends the job.
+
+    Raises:
+        DependencyError: there are several ranks, but no mpi4py.
+        CommunicationError: ``mpirun`` belongs to another MPI than mpi4py's.
+
+    >>> init().size
+    1
+    """
+    ranks = launched_ranks()
+    if ranks == 1:
+        return Communicator()
+    # Where UCX finds no network it says so in several lines on every rank; the windows of one host do not need it.
+    os.environ.setdefault("OMPI_MCA_osc", "^ucx")
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        hint = "pip install 'tinygrad_lite[mpi]' brings mpi4py and an mpirun that fits it"
+        need = f"needs mpi4py, because {ranks} ranks were started: {error}"
+        fail(DependencyError, "init", need, hint=hint)
+    check_world(ranks, MPI)
+    return Communicator(Connection(MPI, MPI.COMM_WORLD.Dup(), Process(MPI), report, timeout))
+
+
+def launched_ranks() -> int:
+    """How many ranks the launcher of this process has started, by what it left in the environment; 1 without one."""
+    return max((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdigit()), default=1)
+
+
+def check_world(ranks: int, mpi: Any) -> None:
+    """Refuse a launcher that mpi4py's library does not understand: each process would train the model alone."""
+    size = mpi.COMM_WORLD.Get_size()
+    if size == ranks:
+        return
+    library = mpi.Get_library_version().split(",")[0].split("\n")[0].strip()
+    need = f"needs the mpirun of mpi4py's own MPI ({library}), but of {ranks} started ranks it sees {size}"
+    fail(CommunicationError, "init", need, hint="use the mpirun that is installed beside this Python")
