@@ -245,7 +245,9 @@ def test_nvcc_is_installed_where_there_is_a_gpu_without_it(
         "from tinygrad_lite import cuda\nfrom tinygrad_lite.backends.cuda import compiler\n"
         f"cuda.is_available = lambda: {available}\ncompiler.nvcc = lambda: {nvcc!r}\n"
     )
-    environment = {**os.environ, "REAL_PYTHON": sys.executable, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    # What make passes down when it runs these tests is not meant for the make that they run.
+    own = {name: value for name, value in os.environ.items() if name not in ("ARGS", "MAKEFLAGS", "MAKEOVERRIDES")}
+    environment = {**own, "REAL_PYTHON": sys.executable, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     command = ["make", "--no-print-directory", target]
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     printed = [line for line in result.stdout.splitlines() if line.startswith(("set up", "python"))]
