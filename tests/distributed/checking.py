@@ -31,7 +31,7 @@ def run_checks(names: dict[str, Any]) -> None:
     """Run the script's checks on this rank; one that fails ends the rank, and with it the job."""
     from tinygrad_lite import distributed as dist
 
-    comm = dist.init(report=10.0, timeout=30.0)
+    comm = dist.init(report=30.0, timeout=120.0)
     for name, check in names.items():
         if not name.startswith("check_"):
             continue
@@ -55,7 +55,7 @@ def names_of(script: Path) -> list[str]:
 def failures(script: Path, ranks: int) -> Callable[[str], str]:
     """Run a script's checks on so many ranks; returns what says for a check why it failed, or nothing."""
     with tempfile.TemporaryDirectory() as cache:  # no table that someone measured here
-        done = launch(ranks, script, timeout=60.0, environment={"XDG_CACHE_HOME": cache})
+        done = launch(ranks, script, timeout=180.0, environment={"XDG_CACHE_HOME": cache})
     reports = [json.loads(line[len(_MARK) :]) for line in done.stdout.splitlines() if line.startswith(_MARK)]
 
     def of(name: str) -> str:

@@ -30,7 +30,7 @@ if WAY == "is killed" and bad:
 if WAY == "ends" and bad:
     sys.exit(0)
 if WAY == "never comes" and bad:
-    time.sleep(60)
+    time.sleep(600)
 if WAY == "makes another known call":
     comm.barrier()
     if bad:

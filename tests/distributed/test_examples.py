@@ -27,7 +27,8 @@ def output(ranks: int, name: str, *arguments: str) -> str:
         done: Finished = launch(ranks, ROOT / "examples" / name, *arguments, timeout=120.0)
         assert done.status == 0, done.stderr
         said, complaints = done.stdout, done.stderr
-    assert complaints == ""
+    # An MPI may have something to say about the machine; without one nothing may be said.
+    assert complaints == "" if ranks == 0 else not re.search(r"Traceback|Warning|tinygrad_lite", complaints), complaints
     return said.replace("\r", "")
 
 

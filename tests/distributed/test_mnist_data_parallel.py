@@ -27,10 +27,13 @@ def output(ranks: int, *arguments: str) -> str:
     if ranks == 0:
         said, complaints = run_example(NAME, *arguments)
     else:
-        done = launch(ranks, ROOT / "examples" / NAME, *arguments, environment={"PYTHONWARNINGS": "error"})
+        done = launch(
+            ranks, ROOT / "examples" / NAME, *arguments, environment={"PYTHONWARNINGS": "error"}, timeout=180.0
+        )
         assert done.status == 0, done.stderr
         said, complaints = done.stdout, done.stderr
-    assert complaints == ""
+    # An MPI may have something to say about the machine; without one nothing may be said.
+    assert complaints == "" if ranks == 0 else not re.search(r"Traceback|Warning|tinygrad_lite", complaints), complaints
     return said.replace("\r", "")
 
 

@@ -242,7 +242,9 @@ class Calls:
             found = "mpi" if nbytes < SMALL else "ring"
         if found == "mpi" and reduced is not None and reduced.mpi is None:
             found = "doubling" if operation == "allreduce" and nbytes < SMALL else "ring"
-        return "ring" if found == "staged" and not link.one_host else found
+        if found == "staged" and (not waits or not link.one_host):  # there is one stage, in use until a call is done
+            found = "ring"
+        return found
 
 
 def _allreduce_steps(
@@ -271,8 +273,14 @@ def _allreduce_steps(
     if algorithm == "window_ring":
         return lambda send, recv: windows.ring_allreduce(x, out, reduced, counts)
     cuts = bounds(x.mine.size, link.size)
-    kept = Ring(link.transport, link.next_tag(), x.mine, out.mine, cuts)  # its requests serve every call
-    return lambda send, recv: kept.steps(reduced, counts)
+    kept: list[Ring] = []  # its requests serve every call; its tag is taken once the ranks have agreed on the first
+
+    def steps(send: Array, recv: Array) -> Steps:
+        if not kept:
+            kept.append(Ring(link.transport, link.next_tag(), x.mine, out.mine, cuts))
+        return kept[0].steps(reduced, counts)
+
+    return steps
 
 
 def _once(

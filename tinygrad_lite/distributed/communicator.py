@@ -292,6 +292,8 @@ class Communicator:
 
     def _run(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Any:
         """Carry out a call, waiting for it."""
+        for handle in list(self._open.values()):  # other ranks may wait for these before they make this call
+            handle.wait()
         begin = time.monotonic()
         link, counts = self._link, call.counts
         if link is None:
@@ -339,9 +341,10 @@ class Communicator:
         """Wait for a handle, moving the others on meanwhile: another rank may wait for those first."""
         link = self._link
         assert link is not None
-        link.watch.wait(entry, time.monotonic())
+        begin = time.monotonic()
         try:
             while not handle.done:
+                link.watch.wait(entry, begin)  # when another handle ended, this rank was taken to compute
                 if len(self._open) == 1:
                     handle.drive()
                     return

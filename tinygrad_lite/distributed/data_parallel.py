@@ -26,6 +26,7 @@ from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.background import Background
 from tinygrad_lite.distributed.buckets import Bucket, move_to_window, plan
 from tinygrad_lite.distributed.state import broadcast_state, separate_streams
+from tinygrad_lite.distributed.windows import TURNS
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 from tinygrad_lite.functions.creation import full_like
 from tinygrad_lite.nn.module import Module
@@ -310,7 +311,7 @@ class DataParallel(CheckedConstructor):
         """Send the buckets that are complete, in the order of their numbers."""
         while len(self._handles) < len(self._buckets):
             bucket = self._buckets[len(self._handles)]
-            if bucket.waiting:
+            if bucket.waiting or len(self._handles) - self._arrived >= TURNS:
                 return
             if bucket is self._buckets[-1] and self._used is not None:
                 self._used[...] = [leaf.grad is not None for leaf in self._home]
@@ -326,8 +327,10 @@ class DataParallel(CheckedConstructor):
         for bucket in self._buckets:
             bucket.waiting.clear()
         self._launch()
-        for bucket, handle in zip(self._buckets, self._handles, strict=True):
-            bucket.receive(handle)
+        for k, bucket in enumerate(self._buckets):
+            bucket.receive(self._handles[k])
+            self._arrived = max(self._arrived, k + 1)
+            self._launch()  # of many buckets only so many may be on their way at a time
         used = self._used
         if used is None:  # the gradients are on a GPU
             used = np.array([leaf.grad is not None for leaf in self._home], np.uint8)

@@ -112,7 +112,8 @@ class Watch:
     def start(self, mark: int, now: float) -> int:
         """Note that a call begins, and that this rank waits for the others; returns the call's entry in the history."""
         number = self._number = self._number + 1
-        mine, entry = self._mine, number << _BITS | mark
+        # The words are signed: after 2^23 calls the number begins again, which the history's length divides.
+        mine, entry = self._mine, (number & (1 << 63 - _BITS) - 1) << _BITS | mark
         mine[number % HISTORY] = mine[_CALL] = entry
         self._clock[_TIME] = now
         mine[_STATE] = _WAITING
@@ -189,13 +190,17 @@ class Watch:
                 error.line = ""
                 self._give_up(f"{type(error).__name__}: {error}")
             gone = [row for row, words in enumerate(self._words) if words[_STATE] == _ENDED]
-            if gone:
+            # A rank may end right after the call that this one is just coming back from.
+            if gone and not self._stop.wait(SETTLED) and self._waits_in(entry):
                 self._give_up(f"{ranks_named(self._ranks[row] for row in gone)} ended too early\n{self.report(entry)}")
             if waited > self._timeout:
                 self._give_up(f"no progress for {self._timeout:g} s\n{self.report(entry)}")
             if waited > self._report and self._reported != entry and self._speaks():
                 self._reported = entry
                 say(f"tinygrad_lite.distributed: {self.report(entry)}")
+
+    def _waits_in(self, entry: int) -> bool:
+        return bool(self._mine[_STATE] == _WAITING and self._mine[_CALL] == entry)
 
     def _speaks(self) -> bool:
         """Whether this is the first of the ranks that wait: one report is enough."""
@@ -236,9 +241,15 @@ class Watch:
         abort(self._mpi)
 
     def let_others_speak(self) -> None:
-        """Wait a moment until every rank of this host has failed or ended too: none is cut off in its message."""
-        limit = time.monotonic() + 2 * SETTLED
-        while any(words[_STATE] < _ENDED for words in self._words) and time.monotonic() < limit:
+        """Wait a moment until every rank of this host has failed or ended too: none is cut off in its message.
+
+        Those that wait in a call are about to find out, and get more time than those that compute.
+        """
+        begin = time.monotonic()
+        while any(words[_STATE] < _ENDED for words in self._words):
+            waiting = any(words[_STATE] == _WAITING for words in self._words)
+            if time.monotonic() - begin > (8 if waiting else 2) * SETTLED:
+                break
             time.sleep(0.01)
 
     def fail(self) -> None:
