@@ -10,9 +10,7 @@ that averages the gradients while they are computed.
 
 from __future__ import annotations
 
-import os
-import sys
-
+import ending
 import numpy as np
 import plots
 from mnist_mlp import (
@@ -31,7 +29,7 @@ from numpy.typing import NDArray
 from progress import Epoch, shown_by
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor, data, errors, nn, optim
+from tinygrad_lite import Tensor, data, nn, optim
 from tinygrad_lite import distributed as dist
 from tinygrad_lite.nn import functional as F
 
@@ -134,15 +132,4 @@ def run(comm: dist.Communicator, options: Options) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        try:
-            main()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as after | head; Python's own flush at exit must not fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (errors.DataError, errors.DeviceError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was saved")
+    ending.run(main)

@@ -6,15 +6,14 @@ test. p stands for all the weights and biases.
 
 from __future__ import annotations
 
-import io
 import math
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import ending
 import numpy as np
 import plots
 from mnist_options import Options, parse_options
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from progress import Epoch
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor, data, errors, nn, optim
+from tinygrad_lite import Tensor, data, nn, optim
 from tinygrad_lite.nn import functional as F
 
 #: sigma in a = sigma(z); the slides use the sigmoid
@@ -176,17 +175,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for names of files that the terminal cannot show
-    try:
-        try:
-            main()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, as after | head; Python's own flush at exit must not fail again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except (errors.DataError, errors.DeviceError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was saved")
+    ending.run(main)

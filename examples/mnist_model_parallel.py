@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 
+import ending
 import numpy as np
 from arguments import integer, number, one_of
 from mnist_mlp import check_finite, count_right, load_digits, mean_error, test
 from progress import Epoch, shown_by
 
 import tinygrad_lite as tgl
-from tinygrad_lite import Tensor, data, errors, nn, optim
+from tinygrad_lite import Tensor, data, nn, optim
 from tinygrad_lite import distributed as dist
 
 # --- Network: image -> hidden units, split over the ranks -> ten outputs on every rank ----------------------
@@ -144,7 +144,4 @@ def run(comm: dist.Communicator, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (errors.DataError, errors.DependencyError) as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    ending.run(main)

@@ -17,19 +17,19 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import ending
 import numpy as np
 from arguments import add_plot, check_matplotlib, integer, one_of
 from progress import shown_by
 
 import tinygrad_lite as tgl
 from tinygrad_lite import distributed as dist
-from tinygrad_lite import errors, nn, optim
+from tinygrad_lite import nn, optim
 from tinygrad_lite.distributed.stragglers import LAWS
 
 #: What carries the gradients; nothing else differs. By default DataParallel takes shared memory on one host.
@@ -229,7 +229,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except errors.DependencyError as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+    ending.run(main)
