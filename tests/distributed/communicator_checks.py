@@ -230,7 +230,7 @@ def check_windows_beside_other_arrays(comm: Comm) -> None:
 
 def check_buckets_of_one_window(comm: Comm) -> None:
     n, arena = comm.size, comm.empty(3000)
-    for algorithm in ("direct", "direct_pull", "window_ring", "ring"):
+    for algorithm in ("direct", "window_ring", "ring"):
         arena[...] = values(comm.rank, 3000, "f")
         parts = [arena[k * 1000 : (k + 1) * 1000] for k in range(3)]
         handles = [comm.iallreduce(part, out=part, algorithm=algorithm) for part in parts]

@@ -16,10 +16,11 @@ from tinygrad_lite.distributed import choice, doubling, windows
 from tinygrad_lite.distributed.connection import Connection
 from tinygrad_lite.distributed.reductions import NOTHING, Array, Reduction, bounds, reduction
 from tinygrad_lite.distributed.ring import Ring
+from tinygrad_lite.distributed.staged import Staged
 from tinygrad_lite.distributed.statistics import Counts, Statistics
 from tinygrad_lite.distributed.transport import Steps
 from tinygrad_lite.distributed.watch import fingerprint
-from tinygrad_lite.distributed.windows import Resident, Window
+from tinygrad_lite.distributed.windows import Direct, Resident, Window
 from tinygrad_lite.errors import ArgumentError, fail
 
 MakeSteps = Callable[[Array, Array], Steps]
@@ -258,18 +259,15 @@ def _allreduce_steps(
             link.transport, link.next_tag(), send.reshape(-1), recv.reshape(-1), reduced, counts
         )
     if algorithm == "staged":
-        return lambda send, recv: windows.staged_allreduce(
-            link.stage(), send.reshape(-1), recv.reshape(-1), reduced, counts
-        )
+        return _staged_steps(link, reduced, counts)
     if residents is None:
         return lambda send, recv: _once(
             link, send.reshape(-1), recv.reshape(-1), bounds(send.size, link.size), reduced, counts
         )
     x, out = residents
     if algorithm == "direct":
-        return lambda send, recv: windows.direct_allreduce(x, out, reduced, counts)
-    if algorithm == "direct_pull":
-        return lambda send, recv: windows.pull_allreduce(x, out, reduced, counts)
+        direct = Direct(x, out)
+        return lambda send, recv: direct.steps(reduced, counts)
     if algorithm == "window_ring":
         return lambda send, recv: windows.ring_allreduce(x, out, reduced, counts)
     cuts = bounds(x.mine.size, link.size)
@@ -279,6 +277,18 @@ def _allreduce_steps(
         if not kept:
             kept.append(Ring(link.transport, link.next_tag(), x.mine, out.mine, cuts))
         return kept[0].steps(reduced, counts)
+
+    return steps
+
+
+def _staged_steps(link: Connection, reduced: Reduction, counts: Counts) -> MakeSteps:
+    kept: list[Staged] = []  # the window is made once the ranks have agreed on the first call
+
+    def steps(send: Array, recv: Array) -> Steps:
+        if not kept:
+            kept.append(Staged(link.stage(), send.dtype, send.size))
+        x = send.reshape(-1)
+        return kept[0].steps(x, x if recv is send else recv.reshape(-1), reduced, counts)
 
     return steps
 

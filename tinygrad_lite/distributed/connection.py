@@ -9,9 +9,10 @@ import numpy as np
 from tinygrad_lite.distributed import choice
 from tinygrad_lite.distributed.failure import Process
 from tinygrad_lite.distributed.mpi_collectives import MPICollectives
+from tinygrad_lite.distributed.staged import ROOM
 from tinygrad_lite.distributed.transport import DelayedTransport, MPITransport, Transport
 from tinygrad_lite.distributed.watch import Watch
-from tinygrad_lite.distributed.windows import STAGE, Window
+from tinygrad_lite.distributed.windows import Window
 
 
 class Connection:
@@ -52,7 +53,7 @@ class Connection:
     def stage(self) -> Window:
         """The window through which arrays outside of windows are reduced; made when first used."""
         if self._stage is None:
-            self._stage = Window(self.mpi, self.comm, 4 * STAGE)
+            self._stage = Window(self.mpi, self.comm, ROOM)
         return self._stage
 
     def lengths(self, length: int) -> list[int]:

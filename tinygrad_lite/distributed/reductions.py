@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +23,22 @@ class Reduction(NamedTuple):
     mpi: str | None  #: the name of MPI's operation, None where its results are not NumPy's
     mean: bool = False
 
+    def combine(self, own: Array, others: Sequence[Array], total: Array, size: int) -> None:
+        """Reduce ``own`` and the other ranks' numbers into ``total``, which may be ``own``."""
+        ufunc = self.ufunc
+        for other in others:
+            ufunc(own, other, out=total)
+            own = total
+        if self.mean:
+            self.finish(total, size)
+
     def finish(self, total: Array, size: int) -> None:
         """Turn the sum over ``size`` ranks into what was asked for, in place."""
-        if self.mean:
+        if not self.mean:
+            return
+        if size & (size - 1) == 0 and total.dtype.kind == "f":
+            np.multiply(total, 1.0 / size, out=total)  # the same bits by a power of two, and several times faster
+        else:
             np.true_divide(total, size, out=total)
 
 

@@ -5,8 +5,7 @@ result to all of them: each byte is read once and written once per rank, 2 round
 neighbour's window, the same 2(n-1) rounds as with messages. ``MPI_Win_sync`` stands on both sides of every wait:
 not every processor shows writes in the order in which they were made.
 
-An array of ``Communicator.empty`` lies in such a window and is reduced where it is. Any other is copied through a
-window of a few blocks, a pipeline in which all ranks work on one block while the next is copied in.
+An array of ``Communicator.empty`` lies in such a window and is reduced where it is. For any other see ``staged``.
 """
 
 from __future__ import annotations
@@ -24,10 +23,7 @@ from tinygrad_lite.distributed.transport import Steps
 from tinygrad_lite.errors import ArgumentError, fail
 
 #: Bytes that a rank reduces at once: operands and result stay in the second-level cache.
-BLOCK = 128 * 1024
-
-#: Bytes per rank of a block in the pipeline.
-STAGE = 1024 * 1024
+BLOCK = 256 * 1024
 
 #: Looks at a flag before the processor is given away, where every rank has a core of its own.
 _SPINS = 2000
@@ -163,77 +159,61 @@ def slices(length: int, size: int, itemsize: int) -> list[tuple[int, int]]:
     return [(min(start * line, length), min(stop * line, length)) for start, stop in cuts]
 
 
-def reduce_slice(
-    parts: Sequence[Array],
-    outs: Sequence[Array],
-    start: int,
-    stop: int,
-    reduction: Reduction,
-    scratch: Array,
-    size: int,
-) -> None:
-    """Reduce elements ``start`` to ``stop`` over ``parts`` in their order, and write them into each of ``outs``."""
-    ufunc, first, rest, step = reduction.ufunc, parts[0], parts[1:], scratch.size
-    for begin in range(start, stop, step):
-        end = min(begin + step, stop)
-        total = scratch[: end - begin]
-        ufunc(first[begin:end], rest[0][begin:end], out=total)
-        for part in rest[1:]:
-            ufunc(total, part[begin:end], out=total)
-        if reduction.mean:
-            reduction.finish(total, size)
-        for out in outs:
-            out[begin:end] = total
+class Direct:
+    """Allreduces of arrays in a window into arrays in a window, where they are: two rounds.
 
+    Sums are made in this rank's own memory, and copied into the others' while they are in cache: to store into memory
+    that another processor has just read costs more than a copy, which does not wait for it.
 
-def direct_allreduce(x: Resident, out: Resident, reduction: Reduction, counts: Counts) -> Steps:
-    """Reduce arrays in a window into arrays in a window, where they are; ``out`` may be ``x``."""
-    window, mine = x.window, x.mine
-    turn = window.turn()
-    yield turn.announce()
-    start, stop = slices(mine.size, window.size, mine.itemsize)[window.rank]
-    scratch = np.empty(max(1, BLOCK // mine.itemsize), mine.dtype)
-    reduce_slice(x.arrays, out.arrays, start, stop, reduction, scratch, window.size)
-    _count(counts, 2, (window.size - 1) * (stop - start) * mine.itemsize)
-    yield turn.announce()
-    turn.busy = False
-
-
-def pull_allreduce(x: Resident, out: Resident, reduction: Reduction, counts: Counts) -> Steps:
-    """Like ``direct_allreduce``, but every rank writes into its own window only and pulls the other slices afterwards.
-
-    A round more and a second look at most bytes, but no cache line changes its writer: faster while the arrays fit in
-    caches.
+    Args:
+        x, out: what is reduced, and into what; ``out`` may be ``x``.
     """
-    window, mine, result = x.window, x.mine, out.mine
-    turn = window.turn()
-    yield turn.announce()
-    cuts = slices(mine.size, window.size, mine.itemsize)
-    start, stop = cuts[window.rank]
-    scratch = np.empty(max(1, BLOCK // mine.itemsize), mine.dtype)
-    reduce_slice(x.arrays, [result], start, stop, reduction, scratch, window.size)
-    _count(counts, 3, (window.size - 1) * (stop - start) * mine.itemsize + (mine.size - stop + start) * mine.itemsize)
-    yield turn.announce()
-    for rank, (start, stop) in enumerate(cuts):
-        if rank != window.rank:
-            result[start:stop] = out.arrays[rank][start:stop]
-    yield turn.announce()
-    turn.busy = False
+
+    def __init__(self, x: Resident, out: Resident) -> None:
+        self._window, rank, size = x.window, x.window.rank, x.window.size
+        start, stop = slices(x.mine.size, size, x.mine.itemsize)[rank]
+        others = [(rank + r) % size for r in range(1, size)]
+        self._bytes = (size - 1) * (stop - start) * x.mine.itemsize
+        step = max(1, BLOCK // x.mine.itemsize)
+        self._pieces: list[tuple[Array, list[Array], Array, list[Array]]] = []
+        for begin in range(start, stop, step):
+            piece = slice(begin, min(begin + step, stop))
+            operands, results = [x.arrays[r][piece] for r in others], [out.arrays[r][piece] for r in others]
+            self._pieces.append((x.mine[piece], operands, out.mine[piece], results))
+
+    def steps(self, reduction: Reduction, counts: Counts) -> Steps:
+        """Carry it out; yields what has to be waited for."""
+        combine, size, turn = reduction.combine, self._window.size, self._window.turn()
+        yield turn.announce()
+        for own, operands, total, results in self._pieces:
+            combine(own, operands, total, size)
+            for result in results:
+                result[...] = total
+        _count(counts, 2, self._bytes)
+        yield turn.announce()
+        turn.busy = False
 
 
 def direct_reduce_scatter(
     x: Resident, out: Array, cuts: Sequence[tuple[int, int]], reduction: Reduction, counts: Counts
 ) -> Steps:
     """Reduce this rank's chunk over the windows into an array anywhere."""
-    window, mine = x.window, x.mine
+    window, size = x.window, x.window.size
     turn = window.turn()
     yield turn.announce()
     start, stop = cuts[window.rank]
-    scratch = np.empty(max(1, BLOCK // mine.itemsize), mine.dtype)
-    parts = [part[start:stop] for part in x.arrays]
-    reduce_slice(parts, [out], 0, stop - start, reduction, scratch, window.size)
-    _count(counts, 2, (window.size - 1) * out.nbytes)
+    # Others still read the windows while this rank writes.
+    total = np.empty_like(out) if np.may_share_memory(x.mine, out) else out
+    operands = [x.arrays[(window.rank + r) % size] for r in range(1, size)]
+    step = max(1, BLOCK // out.itemsize)
+    for begin in range(start, stop, step):
+        end = min(begin + step, stop)
+        others = [operand[begin:end] for operand in operands]
+        reduction.combine(x.mine[begin:end], others, total[begin - start : end - start], size)
+    _count(counts, 2, (size - 1) * out.nbytes)
     yield turn.announce()
+    if total is not out:
+        out[...] = total
     turn.busy = False
 
 
@@ -274,36 +254,6 @@ def ring_allreduce(x: Resident, out: Resident, reduction: Reduction, counts: Cou
         _count(counts, 1, (stop - start) * mine.itemsize)
         turn.announce()
     yield turn.reached([window.flags[right]])
-    turn.busy = False
-
-
-def staged_allreduce(stage: Window, x: Array, out: Array, reduction: Reduction, counts: Counts) -> Steps:
-    """Reduce arrays that lie anywhere on one host, block by block through a window of ``4 * STAGE`` bytes.
-
-    Two blocks of operands and two of results take turns, so that one wait per block is enough: what a block overwrites
-    was last read two blocks before.
-    """
-    n, rank, itemsize = stage.size, stage.rank, x.itemsize
-    length = STAGE // itemsize
-    turn = stage.turn()
-    operands = [[stage.array(r, x.dtype, k * STAGE, length) for r in range(n)] for k in (0, 1)]
-    results = [[stage.array(r, x.dtype, (2 + k) * STAGE, length) for r in range(n)] for k in (0, 1)]
-    scratch = np.empty(max(1, BLOCK // itemsize), x.dtype)
-    blocks = [(begin, min(begin + length, x.size)) for begin in range(0, x.size, length)]
-    for k, (begin, end) in enumerate(blocks):
-        if k == 0:
-            counts.rounds += 1
-            operands[0][rank][: end - begin] = x[begin:end]
-            yield turn.announce()
-        start, stop = slices(end - begin, n, itemsize)[rank]
-        reduce_slice(operands[k % 2], [results[k % 2][rank]], start, stop, reduction, scratch, n)
-        if k + 1 < len(blocks):
-            after, limit = blocks[k + 1]
-            operands[(k + 1) % 2][rank][: limit - after] = x[after:limit]
-        yield turn.announce()
-        for r, (start, stop) in enumerate(slices(end - begin, n, itemsize)):
-            out[begin + start : begin + stop] = results[k % 2][r][start:stop]
-        _count(counts, 1, (n - 1) * (stop - start) * itemsize + (end - begin))
     turn.busy = False
 
 
