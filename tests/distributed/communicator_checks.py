@@ -6,8 +6,10 @@ import numpy as np
 
 import tinygrad_lite as tgl
 from distributed.checking import run_checks
+from distributed.hosts import on_hosts_of
 from tinygrad_lite import distributed as dist
 from tinygrad_lite.distributed import choice, ring
+from tinygrad_lite.distributed.watch import HISTORY
 
 Comm = dist.Communicator
 
@@ -272,16 +274,16 @@ def check_handles_by_polling_and_dropped_ones(comm: Comm) -> None:
 def check_ranks_on_several_hosts(comm: Comm) -> None:
     if comm.size == 1:
         return
-    apart = comm.split(0)
-    apart.connection.one_host = False  # as if; then no memory is shared and all goes by messages
+    apart = on_hosts_of(2, comm)
+    assert (apart.local_rank, apart.local_size) == (comm.rank % 2, min(2, comm.size - comm.rank // 2 * 2))
     x = apart.empty(70_001)
-    assert x.base is None
+    assert (x.base is None) == (comm.size > 2)
     x[...] = values(comm.rank, 70_001, "f")
-    assert apart.table == comm.table
     for algorithm in ("auto", "staged"):
         total = apart.allreduce(x, algorithm=algorithm)
         np.testing.assert_array_equal(total, reduced(comm.size, 70_001, "f", "sum"))
-    assert apart.stats["allreduce"].algorithm == "ring"
+    assert apart.stats["allreduce"].algorithm == ("ring" if comm.size > 2 else "staged")
+    apart.close()
 
 
 def check_delayed_messages(comm: Comm) -> None:
@@ -301,6 +303,27 @@ def check_numbers_of_calls_that_begin_again(comm: Comm) -> None:
     part.connection.watch._number = 2**23 - 3
     for _ in range(6):
         np.testing.assert_array_equal(part.allreduce(np.ones(2)), np.full(2, comm.size))
+
+
+def check_a_rank_that_ended_after_its_part_is_not_missed(comm: Comm) -> None:
+    if comm.size == 1:
+        return
+    part, last = comm.split(0), comm.size - 1
+    for _ in range(HISTORY + 6):
+        part.barrier()
+    watch = part.connection.watch
+    number = watch.calls
+    for left, missed in ((False, [False, False, True]), (True, [True, True, True])):
+        if comm.rank == last:
+            if left:
+                watch.open[0] = None
+            watch.end()
+        comm.barrier()
+        assert [watch._never_comes(last, call << 40) for call in (number - 1, number, number + 1)] == missed
+        comm.barrier()
+    watch.open.clear()
+    watch.compute()
+    part.close()
 
 
 def check_a_blocking_call_moves_open_handles_on(comm: Comm) -> None:

@@ -26,6 +26,7 @@ from distributed.serial_training import (
 from tinygrad_lite import Tensor, nn, optim
 from tinygrad_lite import distributed as dist
 from tinygrad_lite.distributed.buckets import move_to_window
+from tinygrad_lite.distributed.windows import TURNS
 from tinygrad_lite.errors import GradientError
 from tinygrad_lite.nn import functional as F
 
@@ -92,9 +93,10 @@ def detached_models_are_on_their_own() -> None:
     model = network()
     dp = dist.DataParallel(model, comm)
     dp.detach()
-    dp.comm.stats.reset()
+    stats = dp.comm.stats
+    stats.reset()
     error(model, part()).backward()
-    assert dp.comm.stats["allreduce"].calls == 0
+    assert stats["allreduce"].calls == 0
     assert_gradients(model, serial_gradients(lambda m: error(m, part())))
     model.zero_grad()
     dist.DataParallel(model, comm)
@@ -160,6 +162,78 @@ def a_view_of_the_local_gradient_is_not_averaged() -> None:
     error(model, part()).backward()
     local = serial_gradients(lambda m: error(m, part()))[-1]
     np.testing.assert_allclose(held[0].numpy(), local, rtol=1e-13)
+
+
+@check("before", "after")
+def hooks_of_the_user_change_what_is_averaged(when: str) -> None:
+    def shrink(p: Tensor) -> None:
+        p.grad = p.grad * 0.5
+
+    def zero(p: Tensor) -> None:
+        p.grad[...] = 0.0
+
+    def add(model: nn.Module) -> None:
+        model[0].weight.register_post_accumulate_grad_hook(shrink)
+        model[2].bias.register_post_accumulate_grad_hook(zero)
+        model[4].weight.register_post_accumulate_grad_hook(shrink)
+
+    model = network()
+    if when == "before":
+        add(model)
+    dist.DataParallel(model, comm, bucket_mb=1e-5)
+    if when == "after":
+        add(model)
+    error(model, part()).backward()
+    serial = serial_gradients(error)
+    for k, factor in ((0, 0.5), (3, 0.0), (4, 0.5)):
+        serial[k] = factor * serial[k]
+    assert_gradients(model, serial)
+
+
+@check()
+def more_buckets_than_a_window_has_turns() -> None:
+    tgl.manual_seed(0)
+    model = nn.ModuleList([nn.Linear(200, 200, bias=False) for _ in range(70)])
+    dp = dist.DataParallel(model, comm, bucket_mb=1e-5)
+    assert len(dp._buckets) == 70 > TURNS
+    for step in range(2):
+        if comm.rank == comm.size - 1:
+            time.sleep(0.2)
+        model.zero_grad()
+        sum((k + step + comm.rank) * layer.weight.sum() for k, layer in enumerate(model)).backward()
+        for k, layer in enumerate(model):
+            np.testing.assert_allclose(layer.weight.grad, np.full((200, 200), k + step + (comm.size - 1) / 2))
+
+
+@check()
+def half_precision_gradients_are_averaged() -> None:
+    model = nn.Linear(3, 2, dtype="float16")
+    dist.DataParallel(model, comm)
+    x = Tensor(np.full((4, 3), 1.0 + comm.rank, np.float16))
+    model(x).sum().backward()
+    assert model.weight.grad.dtype.name == "float16"
+    np.testing.assert_array_equal(model.weight.grad, np.full((2, 3), 4 * (1 + (comm.size - 1) / 2), np.float16))
+
+
+@check()
+def a_window_is_given_back() -> None:
+    model = network()
+    dp = dist.DataParallel(model, comm)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    for frozen in (True, False) * 4:
+        model[0].requires_grad_(not frozen)
+        model.zero_grad()
+        error(model, part()).backward()
+        optimizer.step()
+    model.zero_grad()
+    error(model, part()).backward()
+    link = dp.comm.connection
+    if link is not None:
+        assert len(link.windows) <= 3, len(link.windows)  # the optimiser lets go of the last one at its next step
+    dp.detach()
+    dp.detach()
+    error(model, part()).backward()
+    optimizer.step()
 
 
 @check()

@@ -10,6 +10,7 @@ import tinygrad_lite as tgl
 from distributed.checking import check, run, same_refusal
 from tinygrad_lite import Tensor, nn, optim
 from tinygrad_lite import distributed as dist
+from tinygrad_lite.distributed import parameter_server
 from tinygrad_lite.distributed.parameter_server import ServerReductions
 from tinygrad_lite.distributed.transport import DelayedTransport
 from tinygrad_lite.errors import ArgumentError, DTypeError
@@ -98,6 +99,25 @@ def sums_of_every_length_are_right(servers: int) -> None:
     square = through.allreduce(np.full((2, 3), comm.rank + 1.0))
     np.testing.assert_array_equal(square, np.full((2, 3), comm.size * (comm.size + 1) / 2))
     assert through.allreduce(np.array([comm.rank]), op="max").tolist() == [comm.size - 1]
+
+
+@check(*SERVERS)
+def long_arrays_travel_in_messages_that_mpi_can_count(servers: int) -> None:
+    before, parameter_server.SEGMENT = parameter_server.SEGMENT, 64
+    try:
+        for length in (0, 1, 7, 8, 9, 1000):
+            through = ServerReductions(comm, servers)
+            every = np.arange(1.0 + comm.size * length)[1:].reshape(comm.size, length)
+            for out in (None, every[comm.rank].copy()):
+                through.stats.reset()
+                found = through.allreduce(every[comm.rank] if out is None else out, out=out)
+                np.testing.assert_array_equal(found, every.sum(axis=0))
+                if comm.size > 1 == servers:
+                    ways = comm.size - 1 if comm.rank == 0 else 1
+                    assert through.stats["allreduce"].messages == ways * max(1, -(-length // 8))
+                    assert through.stats["allreduce"].bytes == ways * 8 * length
+    finally:
+        parameter_server.SEGMENT = before
 
 
 @check(*SERVERS)

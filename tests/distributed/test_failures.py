@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,21 +15,32 @@ pytestmark = pytest.mark.needs("mpi")
 SCRIPT = Path(__file__).with_name("failing.py")
 TIMED_OUT = 124
 WATCHDOG = 45.0  # seconds; three interpreters start in them too, on a machine that may be busy
+LIMIT = 10.0  # seconds from a rank's failure to the end of the job
 
 KNOWN = "allreduce(sum) of float64, shape (4,), by mpi"
 
 
-def fail(way: str, *arguments: object) -> Finished:
-    """What is left of a job in which rank 1 of 3 misbehaves."""
-    done = launch(3, SCRIPT, way, *arguments, timeout=WATCHDOG)
+def fail(way: str) -> Finished:
+    """What is left of a job in which rank 1 of 3 misbehaves, which it did not survive for long."""
+    done = launch(3, SCRIPT, way, timeout=WATCHDOG)
+    gone = time.monotonic()
     assert done.status not in (0, TIMED_OUT), done.stderr
     assert "is done" not in done.stdout
+    for moment in re.findall(r"goes wrong at ([\d.]+)", done.stdout):
+        assert gone - float(moment) < LIMIT
+    return done
+
+
+def fail_at_once(way: str) -> Finished:
+    """The same, of a rank that says when it fails."""
+    done = fail(way)
+    assert "goes wrong at" in done.stdout
     return done
 
 
 @pytest.mark.parametrize("way", ("raises", "raises in another communicator"))
 def test_a_rank_that_raises_ends_the_job_with_its_number(way: str) -> None:
-    done = fail(way)
+    done = fail_at_once(way)
     assert re.search(
         r"tinygrad_lite\.distributed: rank 1 of 3 on \S+ raised, which ends the job:\n"
         r"Traceback \(most recent call last\):\n(  .*\n)+ValueError: the loss is not finite\n",
@@ -45,15 +57,56 @@ def test_a_rank_that_raises_while_others_wait_in_a_window_ends_the_job() -> None
 
 
 def test_a_rank_that_is_killed_ends_the_job_with_its_number() -> None:
-    done = fail("is killed")
+    done = fail_at_once("is killed")
     said = done.stdout + done.stderr  # Open MPI's launcher names the rank, MPICH's the process
     assert re.search(r"rank 1\b.*signal 9|PID \d+.*EXIT CODE: 9", said, re.DOTALL), said
 
 
 def test_a_rank_that_ends_early_is_named_by_those_who_wait_for_it() -> None:
-    text = fail("ends").stderr
+    text = fail_at_once("ends").stderr
     assert "rank 1 ended too early\n" in text
     assert re.search(rf"rank \d has waited \d+ s in call 3, {re.escape(KNOWN)}\n  late: rank 1 has ended", text), text
+
+
+def test_a_rank_that_ends_is_missed_by_those_who_only_test_their_handles() -> None:
+    text = fail_at_once("ends while others poll").stderr
+    assert "rank 1 ended too early\n" in text
+    assert re.search(rf"rank \d has polled \d+ s in call 4, {re.escape(KNOWN)}\n  late: rank 1 has ended", text), text
+
+
+def test_a_rank_that_never_comes_is_late_for_those_who_only_test_their_handles() -> None:
+    text = fail("never comes to those who poll").stderr
+    report = (
+        rf"rank 0 has polled \d+ s in call 4, {re.escape(KNOWN)}\n"
+        r"  late: rank 1 computes since its last one began \d+ s ago: call 3, "
+    )
+    assert re.search("tinygrad_lite.distributed: " + report, text), text
+    assert re.search(r"tinygrad_lite.distributed, rank 0: no progress for 2 s\n" + report, text), text
+
+
+def test_a_rank_that_tests_between_computations_does_not_count_as_waiting() -> None:
+    done = launch(3, SCRIPT, "tests between computations", timeout=WATCHDOG)
+    assert done.status == 0, done.stderr
+    assert "polled" not in done.stderr
+    assert done.stdout.count("is done") == 3
+
+
+def test_ranks_on_other_hosts_are_named_as_unknown_and_the_job_ends() -> None:
+    text = fail("never comes, on two hosts").stderr
+    report = (
+        rf"rank 0 has waited \d+ s in call 1, {re.escape(KNOWN)}\n"
+        r"  late: rank 1 has made no call so far\n"
+        r"  unknown: what the ranks on other hosts are doing\n"
+    )
+    assert re.search("tinygrad_lite.distributed: " + report, text), text
+    assert re.search(rf"rank 2 has waited \d+ s in call 1, {re.escape(KNOWN)}\n  unknown: what the ranks", text), text
+    assert re.search(r"tinygrad_lite.distributed, rank [02]: no progress for 2 s\n", text), text
+
+
+def test_a_rank_that_ends_without_waiting_for_what_it_started_is_named() -> None:
+    text = fail_at_once("ends without waiting for what it started").stderr
+    assert "rank 1 ended too early\n" in text
+    assert re.search(r"rank \d has waited \d+ s in call 3, allreduce", text), text
 
 
 def test_a_rank_that_never_comes_is_reported_and_then_the_job_ends() -> None:

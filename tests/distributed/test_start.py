@@ -104,7 +104,7 @@ def test_the_command_shows_the_table(monkeypatch: pytest.MonkeyPatch, capsys: py
     command.main()
     text = capsys.readouterr().out
     assert text.startswith("1 ranks, one rank\n  allreduce window")
-    assert "mpi to 128 KiB, direct beyond" in text
+    assert "mpi to 2 KiB, direct beyond" in text
     monkeypatch.setattr(sys, "argv", ["distributed", "tune"])
     with pytest.raises(SystemExit):
         command.main()

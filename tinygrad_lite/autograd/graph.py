@@ -160,6 +160,10 @@ class HookHandle:
         """Take the hook away."""
         self._hooks.pop(self._key, None)
 
+    def is_last(self) -> bool:
+        """Whether no hook runs after this one."""
+        return next(reversed(self._hooks), None) == self._key
+
 
 def _nobody() -> None:
     """Whom a gradient's buffer belongs to."""

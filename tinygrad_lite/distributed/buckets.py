@@ -121,6 +121,24 @@ def move_to_window(parameters: Sequence[Tensor], comm: Communicator) -> dict[Are
     return memories
 
 
+def leave_window(parameters: Sequence[Tensor]) -> None:
+    """Put the gradients of ``parameters`` back into memory of this rank alone."""
+    for arena in arenas_of(parameters):
+        if type(arena.grads) is np.ndarray:
+            _replace(arena, arena.grads.copy(), parameters)
+    for tensor in parameters:
+        leaf: Leaf = tensor._node  # type: ignore[assignment]
+        if leaf.grad is not None:
+            adopt_grad(leaf, leaf.grad)
+
+
+def forget_slot(leaf: Leaf) -> None:
+    """Let a leaf that is trained no longer have memory of its own, instead of a place in an arena that others left."""
+    grad, leaf.slot, leaf.buffer = leaf.grad, None, None
+    if grad is not None:
+        adopt_grad(leaf, grad)
+
+
 def _replace(arena: Arena, grads: Array, parameters: Sequence[Tensor]) -> None:
     arena.grads = grads
     for tensor in parameters:

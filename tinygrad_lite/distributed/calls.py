@@ -243,7 +243,7 @@ class Calls:
             found = "mpi" if nbytes < SMALL else "ring"
         if found == "mpi" and reduced is not None and reduced.mpi is None:
             found = "doubling" if operation == "allreduce" and nbytes < SMALL else "ring"
-        if found == "staged" and (not waits or not link.one_host):  # there is one stage, in use until a call is done
+        if found == "staged" and (not waits or not link.can_stage):  # there is one stage, in use until a call is done
             found = "ring"
         return found
 
@@ -275,7 +275,7 @@ def _allreduce_steps(
 
     def steps(send: Array, recv: Array) -> Steps:
         if not kept:
-            kept.append(Ring(link.transport, link.next_tag(), x.mine, out.mine, cuts))
+            kept.append(link.keep(Ring(link.transport, link.next_tag(), x.mine, out.mine, cuts)))
         return kept[0].steps(reduced, counts)
 
     return steps

@@ -6,14 +6,16 @@ the table chooses, watched while it waits, and counted. One rank takes the same 
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
-from tinygrad_lite.distributed import choice, windows
+from tinygrad_lite.distributed import choice
 from tinygrad_lite.distributed.agreement import agree
 from tinygrad_lite.distributed.arrays import Deliver, as_it_is, incoming, outgoing
 from tinygrad_lite.distributed.calls import Call, Calls
@@ -21,8 +23,8 @@ from tinygrad_lite.distributed.connection import Connection
 from tinygrad_lite.distributed.handles import Handle
 from tinygrad_lite.distributed.reductions import Array, bounds, check_elements
 from tinygrad_lite.distributed.statistics import Statistics
-from tinygrad_lite.distributed.windows import Window
-from tinygrad_lite.errors import ArgumentError, ShapeError, fail
+from tinygrad_lite.errors import ArgumentError, CommunicationError, ShapeError, fail
+from tinygrad_lite.functions.arguments import shape_tuple
 
 X = TypeVar("X")
 
@@ -34,6 +36,9 @@ class Communicator:
     same shape and dtype unless said otherwise; ranks that differ get a ``CommunicationError`` that says how. Operands
     are NumPy arrays or Tensors of any shape and device, results are of the same kind; Tensors come back without a
     graph. All ranks receive the same bits.
+
+    ``close`` gives back what a communicator holds, as does leaving ``with comm.split(color) as part:``. One that was
+    not closed lives until the program ends.
 
     Attributes:
         rank: this process's number, from 0 to ``size - 1``.
@@ -60,8 +65,9 @@ class Communicator:
             self.rank, self.size, self.table, self.machine = link.rank, link.size, link.table, link.machine
             self.local_rank, self.local_size = link.host.Get_rank(), link.host.Get_size()
         self.stats = Statistics()
-        self._calls = Calls(link, self.table, self.stats)
-        self._open: dict[int, Handle] = {}  # kept until they are done: MPI writes into their arrays
+        self._calls = self._new_calls()
+        # Kept until they are done: MPI writes into their arrays.
+        self._open: dict[int, Handle] = {} if link is None else link.watch.open
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Communicator:
         """Itself: the copy of a model talks to the same ranks."""
@@ -194,6 +200,8 @@ class Communicator:
     @property
     def connection(self) -> Connection | None:
         """What is underneath: mpi4py's communicator and more; None for one rank without MPI."""
+        if self._is_closed():
+            _refuse()
         return self._link
 
     # --- ranks and memory -------------------------------------------------------------------------------------
@@ -207,37 +215,44 @@ class Communicator:
         return bounds(length, self.size)
 
     def split(self, color: int, key: int = 0) -> Communicator:
-        """A communicator of the ranks that give the same ``color``, ordered by ``key``, then by rank. Collective."""
+        """A communicator of the ranks that give the same ``color``, ordered by ``key``, then by rank. Collective.
+
+        >>> with Communicator().split(0) as part:
+        ...     part.size
+        1
+        """
         if color < 0:
             fail(ArgumentError, "split", f"needs a color of at least 0, but got {color}")
-        if self._link is None:
-            return Communicator()
-        self._run(self._calls.barrier("split"), _NONE, _NONE, as_it_is)
-        link = self._link.split(color, key)
-        return Communicator(link if link.size > 1 else None)
+        self._meet("split")
+        return Communicator(None if self._link is None else self._link.split(color, key))
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any = np.float32) -> Array:
         """An uninitialised array in memory that the ranks of one host share. Collective.
 
-        Collectives on it, or on contiguous parts of it, move no data between processes and are fastest. It stays
-        allocated as long as the communicator. With ranks on several hosts, or one rank, it is an ordinary array.
+        Collectives on it, or on contiguous parts of it, move no data between processes and are fastest. The memory is
+        the communicator's: do not use it after ``close``. With ranks on several hosts, one rank, or too little shared
+        memory it is an ordinary array.
 
         Args:
             shape, dtype: the same on all ranks.
+
+        Raises:
+            DTypeError: a size is not an integer, or the dtype not one of numbers or bools.
+            ShapeError: a size is negative.
+            CommunicationError: another rank made another call.
+
+        >>> Communicator().empty((2, 3)).shape
+        (2, 3)
         """
-        wanted = np.dtype(dtype)
+        wanted, sizes = np.dtype(dtype), shape_tuple("empty", shape)
         check_elements("empty", wanted)
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        nbytes = int(np.prod(sizes, dtype=np.int64)) * wanted.itemsize
-        link = self._link
-        if link is None:
+        self._meet(f"empty({sizes}, {wanted})")
+        length = math.prod(sizes)
+        window = None if self._link is None else self._link.window(length * wanted.itemsize)
+        if window is None:
             return np.empty(sizes, wanted)
-        self._run(self._calls.barrier(f"empty({sizes}, {wanted})"), _NONE, _NONE, as_it_is)
-        if not link.one_host or not windows.has_room(link.comm, nbytes):
-            return np.empty(sizes, wanted)
-        window = Window(link.mpi, link.comm, nbytes)
         self._calls.add_window(window)
-        return window.array(self.rank, wanted, 0, nbytes // wanted.itemsize).reshape(sizes)
+        return window.array(self.rank, wanted, 0, length).reshape(sizes)
 
     def delayed(self, latency: float, seconds_per_byte: float = 0.0) -> Communicator:
         """The same ranks behind a slower network, for experiments. Collective.
@@ -249,10 +264,10 @@ class Communicator:
             latency: seconds per message.
             seconds_per_byte: seconds per byte.
         """
+        self._meet("delayed")
         if self._link is None:
             return Communicator()
-        self._run(self._calls.barrier("delayed"), _NONE, _NONE, as_it_is)
-        link = self._link.split(0, self.rank)
+        link = self._link.copy()
         link.slow_down(latency, seconds_per_byte)
         link.use_only("ring")
         return Communicator(link)
@@ -268,14 +283,69 @@ class Communicator:
         """
         if algorithm not in ("ring", "mpi"):
             fail(ArgumentError, "using", f"needs 'ring' or 'mpi', but got {algorithm!r}")
+        self._meet(f"using({algorithm})")
         if self._link is None:
             return Communicator()
-        self._run(self._calls.barrier(f"using({algorithm})"), _NONE, _NONE, as_it_is)
-        link = self._link.split(0, self.rank)
+        link = self._link.copy()
         link.use_only(algorithm)
         return Communicator(link)
 
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Wait for all handles, then give back memory, messages and MPI's communicator. Collective; twice is fine.
+
+        Arrays of ``empty`` may not be used any more. So that none is lost under anyone's feet, the memory of those that
+        some rank still holds, if only in a variable, stays until the program ends; ``del`` them before.
+
+        Raises:
+            CommunicationError: another rank made another call. Of a closed communicator every collective raises it.
+
+        >>> part = Communicator().split(0)
+        >>> part.allreduce(np.arange(3))
+        array([0, 1, 2])
+        >>> part.close()
+        """
+        if self._is_closed():
+            return
+        self._meet("close")
+        self._calls = cast(Calls, _Closed())
+        if self._link is not None:
+            self._link.close()
+
+    def __enter__(self) -> Communicator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it, unless an exception passes: the other ranks may not come here."""
+        if kind is None:
+            self.close()
+
+    def _is_closed(self) -> bool:
+        return isinstance(self._calls, _Closed) or (self._link is not None and self._link.closed)
+
+    def _reclaim(self) -> None:
+        """Give back the memory of arrays of ``empty`` that no rank holds any more. Collective.
+
+        Calls are forgotten for it, and agreed upon again when they are next made.
+        """
+        self._meet("reclaim")
+        self._calls = self._new_calls()
+        if self._link is not None:
+            self._link.reclaim()
+            for window in self._link.windows:
+                self._calls.add_window(window)
+
     # --- what the collectives share ---------------------------------------------------------------------------
+
+    def _new_calls(self) -> Calls:
+        return Calls(self._link, self.table, self.stats)
+
+    def _meet(self, text: str) -> None:
+        """Wait until every rank is about to do what ``text`` says."""
+        self._run(self._calls.barrier(text), _NONE, _NONE, as_it_is)
 
     def _enter(self, call: Call, begin: float) -> int:
         """Note that a call begins, and ask the others if it is new."""
@@ -332,7 +402,11 @@ class Communicator:
             counts.seconds += time.monotonic() - begin
             return deliver(recv)
 
-        handle = Handle(call.steps(send, recv), finish, lambda handle: self._finish(handle, entry))
+        def poll() -> None:
+            if link is not None:
+                link.watch.poll(entry)
+
+        handle = Handle(call.steps(send, recv), finish, lambda handle: self._finish(handle, entry), poll)
         if not handle.done:
             self._open[entry] = handle
         return handle
@@ -349,10 +423,22 @@ class Communicator:
                     handle.drive()
                     return
                 for other in list(self._open.values()):
-                    other.test()
+                    other.progress()
                 os.sched_yield()
         except link.mpi.Exception as error:
             link.watch.explain(entry, error)
+
+
+class _Closed:
+    """What a closed communicator has in the place of its calls."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    hint = "close() a communicator after its last use, or make another one with init() or split()"
+    fail(CommunicationError, "Communicator", "cannot be used after close()", {}, hint)
 
 
 _NONE = np.empty(0, np.uint8)  #: what a barrier carries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from tinygrad_lite.distributed import choice
 from tinygrad_lite.distributed.failure import Process
 from tinygrad_lite.distributed.mpi_collectives import MPICollectives
+from tinygrad_lite.distributed.ring import Ring
 from tinygrad_lite.distributed.staged import ROOM
 from tinygrad_lite.distributed.transport import DelayedTransport, MPITransport, Transport
-from tinygrad_lite.distributed.watch import Watch
-from tinygrad_lite.distributed.windows import Window
+from tinygrad_lite.distributed.watch import ROW, Watch
+from tinygrad_lite.distributed.windows import Window, has_room
+from tinygrad_lite.errors import CommunicationError, fail
 
 
 class Connection:
@@ -23,6 +26,13 @@ class Connection:
         comm: MPI's communicator; nothing else may use it.
         process: this process of the job.
         report, timeout: seconds of waiting after which to name the late ranks and to end the job.
+
+    Attributes:
+        closed: whether it was given back.
+        windows: the memory that ``Communicator.empty`` has handed out.
+
+    Raises:
+        CommunicationError: on every rank, if a host lacks the little shared memory that the table needs.
     """
 
     def __init__(self, mpi: Any, comm: Any, process: Process, report: float, timeout: float) -> None:
@@ -32,8 +42,16 @@ class Connection:
         self.size: int = comm.Get_size()
         self.host = comm.Split_type(mpi.COMM_TYPE_SHARED, self.rank)
         self.one_host: bool = self.host.Get_size() == self.size
-        self.watch = Watch(mpi, self.host, self.host.allgather(self.rank), report, timeout)
+        if not all(comm.allgather(has_room(self.host, ROW))):
+            hint = "make it larger, with docker by --shm-size=1g, or start fewer ranks per host"
+            need = f"needs {ROW // 1024 + 4} KiB of shared memory per rank, but a host has less"
+            fail(CommunicationError, "Communicator", need, {}, hint)
+        here = self.host.allgather(self.rank)
+        self.watch = Watch(mpi, self.host, here, not self.one_host, report, timeout)
         process.add(self.watch)
+        self.closed = False
+        self.windows: list[Window] = []
+        self._rings: list[Ring] = []
         self.own = MPICollectives(mpi, comm)
         self.transport: Transport = MPITransport(comm, mpi.BYTE)
         per_host = [size for size in comm.allgather(self.host.Get_size() * (self.host.Get_rank() == 0)) if size]
@@ -43,6 +61,9 @@ class Connection:
         self._slower: tuple[float, float] | None = None
         self._only = ""
         self._stage: Window | None = None
+        self._has_room = self.one_host and has_room(comm, ROOM)
+        if not self._has_room:
+            self.table = {key: _without_stage(rows) for key, rows in self.table.items()}
         self._tags = 0
 
     def next_tag(self) -> int:
@@ -50,11 +71,28 @@ class Connection:
         self._tags = (self._tags + 1) % _TAGS
         return self._tags
 
+    def window(self, nbytes: int) -> Window | None:
+        """Memory of ``nbytes`` per rank that all ranks share; None if there is none. Collective."""
+        if not self.one_host or not has_room(self.comm, nbytes):
+            return None
+        self.windows.append(Window(self.mpi, self.comm, nbytes))
+        return self.windows[-1]
+
+    @property
+    def can_stage(self) -> bool:
+        """Whether there is, or was when the connection was made, shared memory for a stage."""
+        return self.one_host and self._has_room
+
     def stage(self) -> Window:
         """The window through which arrays outside of windows are reduced; made when first used."""
         if self._stage is None:
             self._stage = Window(self.mpi, self.comm, ROOM)
         return self._stage
+
+    def keep(self, ring: Ring) -> Ring:
+        """A ring whose requests serve until the calls that it belongs to are forgotten."""
+        self._rings.append(ring)
+        return ring
 
     def lengths(self, length: int) -> list[int]:
         """Every rank's ``length``."""
@@ -63,14 +101,27 @@ class Connection:
         found: list[int] = every.tolist()
         return found
 
-    def split(self, color: int, key: int) -> Connection:
-        """The connection of the ranks of one ``color``, ordered by ``key``; as slow, and with the same algorithm."""
-        below = Connection(self.mpi, self.comm.Split(color, key), self.process, self.report, self.timeout)
+    def split(self, color: int, key: int) -> Connection | None:
+        """The connection of the ranks of one ``color``, ordered by ``key``; as slow, and with the same algorithm.
+
+        One rank alone needs none.
+        """
+        comm = self.comm.Split(color, key)
+        if comm.Get_size() == 1:
+            comm.Free()
+            return None
+        below = Connection(self.mpi, comm, self.process, self.report, self.timeout)
         if self._slower is not None:
             below.slow_down(*self._slower)
         if self._only:
             below.use_only(self._only)
         return below
+
+    def copy(self) -> Connection:
+        """Another connection of the same ranks."""
+        link = self.split(0, self.rank)
+        assert link is not None, "one rank alone has no connection"
+        return link
 
     def slow_down(self, latency: float, seconds_per_byte: float) -> None:
         """Put a slower network in front of this one's."""
@@ -81,6 +132,38 @@ class Connection:
         """Let one algorithm carry out arrays of every size."""
         self._only = algorithm
         self.table = {key: [(float("inf"), algorithm)] for key in self.table}
+
+    def reclaim(self) -> None:
+        """Free the requests of rings and the windows that no one needs any more. Collective.
+
+        Calls on them must have been forgotten. A window whose array some rank still holds stays: to touch memory that
+        is no more would end the process.
+        """
+        while self._rings:
+            self._rings.pop().free()
+        if any(window.in_use() for window in self.windows):
+            gc.collect()
+        held = self.comm.allgather([window.in_use() for window in self.windows])
+        for window, *used in list(zip(self.windows, *held, strict=True)):
+            if not any(used):
+                window.free()
+                self.windows.remove(window)
+
+    def close(self) -> None:
+        """Give back what ``reclaim`` does, and the rest. Collective; nothing may be under way."""
+        self.closed = True
+        self.reclaim()
+        if self._stage is not None:
+            self._stage.free()
+        self.transport.close()
+        self.process.remove(self.watch)
+        self.watch.free()
+        self.host.Free()
+        self.comm.Free()
+
+
+def _without_stage(rows: choice.Rows) -> choice.Rows:
+    return [(most, "ring" if algorithm == "staged" else algorithm) for most, algorithm in rows]
 
 
 _TAGS = 16384  #: half of the tags that MPI guarantees

@@ -24,12 +24,13 @@ from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, mode
 from tinygrad_lite.autograd.leaves import in_buffer
 from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.background import Background
-from tinygrad_lite.distributed.buckets import Bucket, move_to_window, plan
+from tinygrad_lite.distributed.buckets import Bucket, forget_slot, leave_window, move_to_window, plan
 from tinygrad_lite.distributed.state import broadcast_state, separate_streams
 from tinygrad_lite.distributed.windows import TURNS
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 from tinygrad_lite.functions.creation import full_like
 from tinygrad_lite.nn.module import Module
+from tinygrad_lite.nn.parameter import Parameter
 from tinygrad_lite.optim.optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -108,12 +109,15 @@ class DataParallel(CheckedConstructor):
         self._sender: Any = Background(self.comm) if thread else self.comm
         self._buckets: list[Bucket] = []
         self._home: dict[Leaf, Bucket] = {}
+        self._seen: list[Any] = []  # the model's leaves when they were last cut into buckets
         self._hooks: dict[Leaf, HookHandle] = {}
         self._synchronises = True
         self._weight = 0.0  # of the samples whose gradients wait for the next synchronisation, if they were counted
         self._uncounted = False  # whether gradients wait for it that were not
         self._counts = False  # whether the backward() in progress is one with a count
         self._pass: Any = None  # the backward() in progress, by its list of endings
+        self._last: Leaf | None = None  # whose gradient came last, if hooks after ours may still change it
+        self._moved = False  # whether the gradients were moved out of another window
         self._used: Any = None  # per parameter whether it was used, behind the gradients of the last bucket
         self._handles: list[Any] = []  # of the buckets on their way, in order
         self._arrived = 0  # how many of them are known to be done
@@ -188,12 +192,17 @@ class DataParallel(CheckedConstructor):
             self._synchronises = before
 
     def detach(self) -> None:
-        """Let go of the model: from here on every rank trains its own."""
+        """Let go of the model: from here on every rank trains its own. Collective; a second call does nothing."""
+        if not self._home:
+            return
         for handle in self._hooks.values():
             handle.remove()
         self._hooks.clear()
         if isinstance(self._sender, Background):
             self._sender.close()
+        leave_window([tensor for tensor in self.model.parameters() if tensor._node in self._home])
+        self._buckets, self._home, self._used = [], {}, None
+        self.comm.close()
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{bucket.grads.nbytes / _MEBIBYTE:.3g}" for bucket in self._buckets)
@@ -255,16 +264,19 @@ class DataParallel(CheckedConstructor):
 
     def _attach(self, parameters: list[Tensor]) -> None:
         """Watch these parameters, and cut their gradients into buckets."""
+        self._moved = bool(self._home)
         memories = move_to_window(parameters, self.comm)
         self._buckets = plan(parameters, int(min(self._size, 2**62)))
         last = self._buckets[-1]
         memory = memories.get(last.leaves[0].slot[0])  # type: ignore[index]
         self._used = None if memory is None else last.append(memory)
         self._home = {leaf: bucket for bucket in self._buckets for leaf in bucket.leaves}
+        self._seen = _leaves(self.model)
         for leaf, handle in list(self._hooks.items()):
             if leaf not in self._home:
                 handle.remove()
                 del self._hooks[leaf]
+                forget_slot(leaf)
         for leaf in self._home:
             if leaf not in self._hooks:
                 if leaf.after is None:
@@ -289,21 +301,32 @@ class DataParallel(CheckedConstructor):
             self._pass = mode.endings[-1]
             self._begin(mode.reached[-1] if mode.reached else None)
             self._pass.append(self._end)
-        if leaf in self._home:
-            self._home[leaf].waiting.discard(leaf)
-        self._launch()
-        self._poll()
+            self._last = None
+        last, self._last = self._last, None
+        if last is not None:
+            self._release(last)
+        if leaf in self._hooks and not self._hooks[leaf].is_last():
+            self._last = leaf
+        else:
+            self._release(leaf)
+        if self._handles:
+            self._poll()
+
+    def _release(self, leaf: Leaf) -> None:
+        """Nothing changes this gradient any more: send its bucket if it is the last one there."""
+        bucket = self._home.get(leaf)
+        if bucket is not None:
+            bucket.waiting.discard(leaf)
+            if not bucket.waiting:
+                self._launch()
 
     def _begin(self, reached: Any) -> None:
         """Find out which gradients will come: those of the leaves that were ``reached``; None if that is not known."""
         for handle in self._handles:  # of a backward() that broke off
             handle.wait()
         self._handles, self._arrived = [], 0
-        parameters = self._trained()
-        if {parameter._node for parameter in parameters} != self._home.keys() or any(
-            bucket.is_stale() for bucket in self._buckets
-        ):
-            self._attach(parameters)
+        if _leaves(self.model) != self._seen or any(bucket.is_stale() for bucket in self._buckets):
+            self._attach(self._trained())
         for bucket in self._buckets:
             bucket.waiting = {leaf for leaf in bucket.leaves if reached is None or leaf in reached}
 
@@ -338,8 +361,28 @@ class DataParallel(CheckedConstructor):
         for leaf, share in zip(self._home, used.tolist(), strict=True):
             if share > 0 and leaf.grad is None:
                 leaf.grad = in_buffer(leaf)
-        self._handles, self._arrived, self._pass, self._uncounted = [], 0, None, False
+        self._handles, self._arrived, self._pass, self._last, self._uncounted = [], 0, None, None, False
         self._averaged += 1
+        if self._moved:  # the gradients have left the windows of before
+            self._moved = False
+            self.comm._reclaim()
+
+
+def _leaves(model: Module) -> list[Any]:
+    """What the gradients of a model are kept in; None for frozen ones.
+
+    Every step asks whether they are still the same, so this is several times faster than ``named_parameters``.
+    """
+    found, modules, seen = [], [model], {model}
+    for module in modules:  # which grow meanwhile
+        for value in module.__dict__.values():
+            if isinstance(value, Tensor):
+                if isinstance(value, Parameter):
+                    found.append(value._node)
+            elif isinstance(value, Module) and value not in seen:
+                seen.add(value)
+                modules.append(value)
+    return found
 
 
 def is_watched(parameter: Tensor) -> bool:

@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
+import functools
 import socket
 import sys
+import threading
 import traceback
-import weakref
 from types import TracebackType
 from typing import Any
 
 from tinygrad_lite import errors
-from tinygrad_lite.distributed.watch import Watch, abort
+from tinygrad_lite.distributed.watch import INTERVAL, Watch, abort
 
 
 class Process:
-    """This process of the job: the tables in which it must sign off, and what happens when it raises.
+    """This process of the job: the tables that it must look at and sign off in, and what happens when it raises.
 
     Python would print the traceback and go on to ``MPI_Finalize``, where it waits for ranks that wait for it.
+    One thread looks after the tables of all communicators.
     """
 
     def __init__(self, mpi: Any) -> None:
         self._mpi = mpi
-        self._watches: weakref.WeakSet[Watch] = weakref.WeakSet()
+        self._watches: list[Watch] = []
+        self._looking = threading.Lock()  # held while the thread looks at the tables
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
         self._print = sys.excepthook
-        if isinstance(getattr(sys.excepthook, "__self__", None), Process):
-            self._print = sys.__excepthook__
         sys.excepthook = self._raised
         atexit.register(self._ended)
 
     def add(self, watch: Watch) -> None:
-        """Keep a table up to date about this process's end."""
-        self._watches.add(watch)
+        """Look after a table, and keep it up to date about this process's end."""
+        with self._looking:
+            self._watches.append(watch)
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._look_around, name="tinygrad_lite-watch", daemon=True)
+            self._thread.start()
+
+    def remove(self, watch: Watch) -> None:
+        """Let go of a table: when this returns no one looks at it."""
+        with self._looking:
+            self._watches.remove(watch)
+        if not self._watches:
+            self._stop_looking()
+
+    def _look_around(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            with self._looking:
+                for watch in self._watches:
+                    watch.look()
+
+    def _stop_looking(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
 
     def _raised(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         world = self._mpi.COMM_WORLD
@@ -54,3 +82,12 @@ class Process:
     def _ended(self) -> None:
         for watch in list(self._watches):
             watch.end()
+            for handle in watch.open.values():  # MPI uses their arrays until its end, which is after the interpreter's
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
+        self._stop_looking()
+
+
+@functools.cache
+def this_process(mpi: Any) -> Process:
+    """The one ``Process`` of this process."""
+    return Process(mpi)

@@ -11,11 +11,14 @@ from tinygrad_lite.distributed.transport import Pending, Steps
 class Handle:
     """A collective under way. It moves on when MPI is called, so test it now and then while computing.
 
-    The arrays that were passed may neither be read nor written until it is done.
+    The arrays that were passed may neither be read nor written until it is done. A rank that does nothing but test
+    counts as one that waits: late ranks are reported, and a job that cannot go on ends.
     """
 
-    def __init__(self, steps: Steps, finish: Callable[[], Any], wait: Callable[[Handle], None]) -> None:
-        self._steps, self._finish, self._wait = steps, finish, wait
+    def __init__(
+        self, steps: Steps, finish: Callable[[], Any], wait: Callable[[Handle], None], poll: Callable[[], None]
+    ) -> None:
+        self._steps, self._finish, self._wait, self._poll = steps, finish, wait, poll
         self._result: Any = None
         self._pending: Pending | None = None
         self.done = False
@@ -30,6 +33,13 @@ class Handle:
 
     def test(self) -> bool:
         """Do what can be done without waiting; True when the result is there."""
+        if self.progress():
+            return True
+        self._poll()
+        return False
+
+    def progress(self) -> bool:
+        """Like ``test``, for a rank that is known to wait."""
         while self._pending is not None:
             if not self._pending.Test():
                 return False

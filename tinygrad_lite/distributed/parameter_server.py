@@ -41,6 +41,9 @@ from tinygrad_lite.nn.module import Module
 
 __all__ = ["ParameterServer"]
 
+#: Bytes per message at most: MPI counts them in 32 bits.
+SEGMENT = 2**30
+
 
 class ServerExchange:
     """The messages of one array's way through the servers, made once and started at every step.
@@ -56,39 +59,39 @@ class ServerExchange:
     def __init__(self, transport: Transport, tag: int, x: Array, out: Array, cuts: Sequence[tuple[int, int]]) -> None:
         rank, others = transport.rank, [r for r in range(transport.size) if r != transport.rank]
         self._x, self._out, self._size = x, out, transport.size
-        self._mine = cuts[rank] if rank < len(cuts) else None
-        away = [(server, x[start:stop], out[start:stop]) for server, (start, stop) in enumerate(cuts) if server != rank]
-        self.pushes: list[Request] = [transport.sender(piece, server, tag) for server, piece, _ in away]
-        self.pulls: list[Request] = [transport.receiver(piece, server, tag) for server, _, piece in away]
-        self.collected: list[tuple[Request, Array]] = []
+        away = [(server, piece) for server, cut in enumerate(cuts) if server != rank for piece in _segments(*cut, x)]
+        self.pushes: list[Request] = [transport.sender(x[piece], server, tag) for server, piece in away]
+        self.pulls: list[Request] = [transport.receiver(out[piece], server, tag) for server, piece in away]
+        self.collected: list[tuple[Request, Array, slice]] = []
         self.answers: list[Request] = []
+        self._mine = slice(*cuts[rank]) if rank < len(cuts) else None
         if self._mine is not None:
-            start, stop = self._mine
             for worker in others:
-                came = np.empty(stop - start, x.dtype)
-                self.collected.append((transport.receiver(came, worker, tag), came))
-                self.answers.append(transport.sender(out[start:stop], worker, tag))
-        self._pushed = sum(piece.nbytes for _, piece, _ in away)
+                for piece in _segments(self._mine.start, self._mine.stop, x):
+                    came = np.empty(piece.stop - piece.start, x.dtype)
+                    self.collected.append((transport.receiver(came, worker, tag), came, piece))
+                    self.answers.append(transport.sender(out[piece], worker, tag))
+        self._pushed = sum(x[piece].nbytes for _, piece in away)
 
     def steps(self, reduction: Reduction, counts: Counts) -> Steps:
         """Push, add up, pull; yields what has to be waited for."""
         counts.rounds += 2
         counts.messages += len(self.pushes) + len(self.answers)
         counts.bytes += self._pushed
-        for receive, _ in self.collected:
+        for receive, _, _ in self.collected:
             receive.Start()
         for push in self.pushes:
             push.Start()
         if self._mine is not None:
-            start, stop = self._mine
-            total = self._out[start:stop]
+            total = self._out[self._mine]
             if self._out is not self._x:
-                total[...] = self._x[start:stop]
-            for receive, came in self.collected:  # the order of the ranks: the same sum at every run
+                total[...] = self._x[self._mine]
+            for receive, came, piece in self.collected:  # the order of the ranks: the same sum at every run
                 yield receive
-                reduction.ufunc(total, came, out=total)
+                part = self._out[piece]
+                reduction.ufunc(part, came, out=part)
             reduction.finish(total, self._size)
-            counts.bytes += total.nbytes * len(self.answers)
+            counts.bytes += total.nbytes * (self._size - 1)
             for answer in self.answers:
                 answer.Start()
         for push, pull in zip(self.pushes, self.pulls):
@@ -99,8 +102,14 @@ class ServerExchange:
 
     def free(self) -> None:
         """Give the requests back to the transport."""
-        for request in (*self.pushes, *self.pulls, *self.answers, *(receive for receive, _ in self.collected)):
+        for request in (*self.pushes, *self.pulls, *self.answers, *(receive for receive, _, _ in self.collected)):
             request.Free()
+
+
+def _segments(start: int, stop: int, x: Array) -> list[slice]:
+    """Elements ``start`` to ``stop`` of ``x``, cut into messages; one that is empty if there are none."""
+    step = SEGMENT // x.itemsize
+    return [slice(begin, min(begin + step, stop)) for begin in range(start, max(stop, start + 1), step)]
 
 
 class ServerCalls(Calls):
@@ -145,9 +154,11 @@ class ServerReductions(Communicator):
     """
 
     def __init__(self, comm: Communicator, servers: int = 1) -> None:
-        super().__init__(comm._link)
         self.servers = servers
-        self._calls = ServerCalls(comm._link, self.table, self.stats, servers)
+        super().__init__(comm.connection)
+
+    def _new_calls(self) -> Calls:
+        return ServerCalls(self._link, self.table, self.stats, self.servers)
 
     def split(self, color: int, key: int = 0) -> Communicator:
         """The ranks with the same ``color``, with as many servers if there are so many ranks."""

@@ -150,6 +150,11 @@ class ReproducibleDataParallel(CheckedConstructor):
                 leaf.grad = in_buffer(leaf)
         return Tensor(np.float64(mean))
 
+    def detach(self) -> None:
+        """Give back the communicators; gradients can no longer be averaged. Collective; twice is fine."""
+        for comm in (self.comm, *self._pairs):
+            comm.close()
+
     def _lengths(self, batch: Sequence[Any]) -> tuple[int, int]:
         name = "ReproducibleDataParallel.backward"
         named = {f"batch[{i}]": values for i, values in enumerate(batch)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_lite.distributed.communicator import Communicator
 from tinygrad_lite.distributed.connection import Connection
-from tinygrad_lite.distributed.failure import Process
+from tinygrad_lite.distributed.failure import this_process
 from tinygrad_lite.errors import CommunicationError, DependencyError, fail
 
 #: What launchers tell their processes about the number of ranks: Open MPI's mpirun, MPICH's and Intel's, Slurm's srun.
@@ -22,7 +22,8 @@ def init(*, report: float = 30.0, timeout: float = 600.0) -> Communicator:
 
     Args:
         report: seconds that a rank waits for others before it says on the error output who is late, and where.
-        timeout: seconds that a rank waits for others before it ends the job.
+        timeout: seconds that a rank waits for others before it ends the job. A rank waits in a call, and while it
+            tests a handle every two seconds or oftener.
 
     Raises:
         DependencyError: there are several ranks, but no mpi4py.
@@ -43,7 +44,7 @@ def init(*, report: float = 30.0, timeout: float = 600.0) -> Communicator:
         need = f"needs mpi4py, because {ranks} ranks were started: {error}"
         fail(DependencyError, "init", need, hint=hint)
     check_world(ranks, MPI)
-    return Communicator(Connection(MPI, MPI.COMM_WORLD.Dup(), Process(MPI), report, timeout))
+    return Communicator(Connection(MPI, MPI.COMM_WORLD.Dup(), this_process(MPI), report, timeout))
 
 
 def launched_ranks() -> int:

@@ -46,6 +46,9 @@ class Transport(Protocol):
     def receiver(self, array: Array, peer: int, tag: int) -> Request:
         """A request that receives from ``peer`` into the contiguous ``array``."""
 
+    def close(self) -> None:
+        """The end of all messages."""
+
 
 class MPITransport:
     """MPI's persistent point-to-point requests on a communicator that no one else uses."""
@@ -63,6 +66,9 @@ class MPITransport:
         request: Request = self.comm.Recv_init([array, array.nbytes, self._byte], peer, tag)
         return request
 
+    def close(self) -> None:
+        """Nothing: the requests are given back one by one."""
+
 
 class DelayedTransport:
     """Another transport behind a slower network: S bytes are held back for ``latency + S * seconds_per_byte``.
@@ -79,7 +85,7 @@ class DelayedTransport:
     def __init__(self, transport: Transport, latency: float, seconds_per_byte: float) -> None:
         self.rank, self.size = transport.rank, transport.size
         self._inner, self._latency, self._seconds_per_byte = transport, latency, seconds_per_byte
-        self._waiting: SimpleQueue[_Delayed] = SimpleQueue()
+        self._waiting: SimpleQueue[_Delayed | None] = SimpleQueue()
         threading.Thread(target=self._send, name="tinygrad_lite-delay", daemon=True).start()
 
     def sender(self, array: Array, peer: int, tag: int) -> Request:
@@ -89,10 +95,13 @@ class DelayedTransport:
     def receiver(self, array: Array, peer: int, tag: int) -> Request:
         return self._inner.receiver(array, peer, tag)
 
+    def close(self) -> None:
+        """End the thread; no message may be on its way."""
+        self._waiting.put(None)
+
     def _send(self) -> None:
         free = 0.0  # when the card has sent what it was given before
-        while True:
-            message = self._waiting.get()
+        while (message := self._waiting.get()) is not None:
             free = max(free, message.handed_over) + message.seconds
             time.sleep(max(0.0, free - time.monotonic()))
             message.request.Start()
@@ -102,7 +111,7 @@ class DelayedTransport:
 class _Delayed:
     """A message that the thread starts when its time has come."""
 
-    def __init__(self, request: Request, seconds: float, waiting: SimpleQueue[_Delayed]) -> None:
+    def __init__(self, request: Request, seconds: float, waiting: SimpleQueue[_Delayed | None]) -> None:
         self.request, self.seconds, self._waiting = request, seconds, waiting
         self.handed_over = 0.0
         self.left = threading.Event()

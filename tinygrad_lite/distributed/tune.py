@@ -30,14 +30,28 @@ Run = Callable[[str], object]
 
 
 def tune(comm: Communicator, sizes: Sequence[int] = SIZES) -> choice.Table:
-    """Measure and return a table for the ranks of ``comm``. Collective; every rank returns the same."""
-    longest = max(sizes) // 4
+    """Measure and return a table for the ranks of ``comm``. Collective; every rank returns the same.
+
+    Where shared memory is too small for windows of the largest size, their rows are the defaults, and rank 0 says so.
+    """
+    longest, link = max(sizes) // 4, comm.connection
     anywhere, shared = np.ones(longest, np.float32), comm.empty(longest)
     shared[...] = 1.0
+    has_window = shared.base is not None
+    one_host = comm.local_size == comm.size
+    has_stage = link is not None and link.can_stage
+    if one_host and not (has_window and has_stage) and comm.rank == 0:
+        kinds = " and ".join(name for name, there in (("windows", has_window), ("staged", has_stage)) if not there)
+        print(f"too little shared memory for arrays of {max(sizes)} bytes: not measured are {kinds}")
     table: choice.Table = {}
     for (operation, place), algorithms in choice.ALGORITHMS.items():
-        array = shared if place == "window" else anywhere
-        offered = algorithms if place == "private" or comm.local_size == comm.size else ("mpi",)
+        key, array = f"{operation} {place}", shared if place == "window" else anywhere
+        if place == "window" and one_host and not has_window:
+            table[key] = choice.defaults(comm.size)[key]
+            continue
+        offered = tuple(name for name in algorithms if name != "staged" or has_stage)
+        if place == "window" and not one_host:
+            offered = ("mpi",)
         rows: choice.Rows = []
         for size in sizes:
             part = array[: size // 4]
@@ -45,7 +59,7 @@ def tune(comm: Communicator, sizes: Sequence[int] = SIZES) -> choice.Table:
                 part = part[: max(1, part.size // comm.size)]
             seconds = {name: _seconds(comm, operation, part, name) for name in offered}
             rows.append((size, _fastest(seconds, rows[-1][1] if rows else "mpi")))
-        table[f"{operation} {place}"] = _joined(rows)
+        table[key] = _joined(rows)
     return table
 
 

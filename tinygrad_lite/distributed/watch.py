@@ -1,21 +1,23 @@
 """Who is where: a table that the ranks of one host share, and what is done about ranks that are late, gone or astray.
 
 Every rank notes each call it makes in its own row, a few stores to memory. At the end of a call the rows must agree on
-what was called, which finds ranks that make different calls without sending anything. A thread looks at the table a few
-times a second while its rank waits, and speaks when the others cannot come.
+what was called, which finds ranks that make different calls without sending anything. A thread of ``failure.Process``
+looks at the table a few times a second, and while its rank waits, speaks when the others cannot come.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tinygrad_lite import errors
+
+if TYPE_CHECKING:
+    from tinygrad_lite.distributed.handles import Handle
 
 #: Calls that a row remembers; a rank that runs ahead of the others by more is not compared.
 HISTORY = 64
@@ -26,11 +28,14 @@ INTERVAL = 0.25
 #: Seconds of waiting after which ranks are taken to stay where they are: a message takes microseconds.
 SETTLED = 0.5
 
-_STATE, _CALL, _TIME = HISTORY, HISTORY + 1, HISTORY + 2  #: the words after the history
-_COMPUTING, _WAITING, _ENDED, _FAILED = range(4)
+#: Seconds after a test of a handle in which the rank counts as waiting; one that comes back later has computed.
+PAUSE = 2.0
+
+_STATE, _CALL, _TIME, _TESTED, _LEFT = range(HISTORY, HISTORY + 5)  #: the words after the history
+_COMPUTING, _WAITING, _POLLING, _ENDED, _FAILED = range(5)
 _TEXTS = 1024  #: where the descriptions of calls begin: the last so many, each after the fingerprint of its call
 _TEXT, _KEPT = 200, 256
-_ROW = _TEXTS + _KEPT * _TEXT
+ROW = _TEXTS + _KEPT * _TEXT  #: bytes of a row
 
 _BITS = 40  #: of a call's fingerprint in a word of the history; its number is above them
 
@@ -71,17 +76,25 @@ class Watch:
     Args:
         mpi, host: mpi4py's module, and the communicator of the ranks on this host.
         ranks: what those ranks are called in the watched communicator.
+        elsewhere: whether there are ranks on other hosts, of which this one sees nothing.
         report: seconds of waiting after which to name the late ranks.
         timeout: seconds of waiting after which to end the job.
+
+    Attributes:
+        open: the handles that are under way, by their entries.
     """
 
-    def __init__(self, mpi: Any, host: Any, ranks: Sequence[int], report: float, timeout: float) -> None:
-        self._mpi, self._ranks, self._report, self._timeout = mpi, list(ranks), report, timeout
-        me = host.Get_rank()
+    def __init__(
+        self, mpi: Any, host: Any, ranks: Sequence[int], elsewhere: bool, report: float, timeout: float
+    ) -> None:
+        self._mpi, self._ranks, self._elsewhere = mpi, list(ranks), elsewhere
+        self._report, self._timeout = report, timeout
+        self.open: dict[int, Handle] = {}
+        me = self._row = host.Get_rank()
         self.rank: int = ranks[me]
-        self._window = mpi.Win.Allocate_shared(_ROW, 1, mpi.INFO_NULL, host)
+        self._window = mpi.Win.Allocate_shared(ROW, 1, mpi.INFO_NULL, host)
         rows = [memoryview(self._window.Shared_query(r)[0]).cast("B") for r in range(len(ranks))]
-        rows[me][:] = bytes(_ROW)
+        rows[me][:] = bytes(ROW)
         self._bytes = rows
         self._words = [row[:_TEXTS].cast("q") for row in rows]
         self._times = [row[:_TEXTS].cast("d") for row in rows]
@@ -89,10 +102,8 @@ class Watch:
         self._others = [words for r, words in enumerate(self._words) if r != me]
         self._number = self._described = 0
         self._reported = -1
+        self._gone: tuple[int, float] = (-1, 0.0)  # the entry that waits for a rank that is no more, and since when
         host.Barrier()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look_around, name="tinygrad_lite-watch", daemon=True)
-        self._thread.start()
 
     @property
     def calls(self) -> int:
@@ -129,6 +140,15 @@ class Watch:
         self._clock[_TIME] = now
         self._mine[_CALL] = entry
         self._mine[_STATE] = _WAITING
+
+    def poll(self, entry: int) -> None:
+        """Note that this rank asked in vain whether a call is done; it waits as long as it goes on asking."""
+        now, mine, clock = time.monotonic(), self._mine, self._clock
+        if mine[_STATE] != _POLLING or now - clock[_TESTED] > PAUSE:
+            mine[_CALL] = entry
+            clock[_TIME] = now
+        clock[_TESTED] = now
+        mine[_STATE] = _POLLING
 
     def compute(self) -> None:
         """Note that this rank goes on with other work."""
@@ -171,52 +191,65 @@ class Watch:
 
     def _call_text(self, row: int, entry: int) -> str:
         mark = (entry & (1 << _BITS) - 1).to_bytes(8, "little")
-        for start in range(_TEXTS, _ROW, _TEXT):
+        for start in range(_TEXTS, ROW, _TEXT):
             if self._bytes[row][start : start + 8] == mark:
                 return bytes(self._bytes[row][start + 8 : start + _TEXT]).rstrip(b"\0").decode(errors="replace")
         return "a call made long ago"
 
     # --- what the thread does ---------------------------------------------------------------------------------
 
-    def _look_around(self) -> None:
-        while not self._stop.wait(INTERVAL):
-            waited = time.monotonic() - self._clock[_TIME]
-            entry = self._mine[_CALL]
-            if self._mine[_STATE] != _WAITING or waited < 2 * SETTLED:  # by then a rank that can raise has raised
-                continue
-            try:
-                self.compare(entry)
-            except errors.CommunicationError as error:
-                error.line = ""
-                self._give_up(f"{type(error).__name__}: {error}")
-            gone = [row for row, words in enumerate(self._words) if words[_STATE] == _ENDED]
-            # A rank may end right after the call that this one is just coming back from.
-            if gone and not self._stop.wait(SETTLED) and self._waits_in(entry):
-                self._give_up(f"{ranks_named(self._ranks[row] for row in gone)} ended too early\n{self.report(entry)}")
-            if waited > self._timeout:
-                self._give_up(f"no progress for {self._timeout:g} s\n{self.report(entry)}")
-            if waited > self._report and self._reported != entry and self._speaks():
-                self._reported = entry
-                say(f"tinygrad_lite.distributed: {self.report(entry)}")
+    def look(self) -> None:
+        """Compare, report or end the job, if this rank waits for ranks that cannot come."""
+        now, since = time.monotonic(), self._clock[_TIME]
+        state, entry = self._stands(self._row, now), self._mine[_CALL]
+        seen = self._clock[_TESTED] if state == _POLLING else now  # when the call was last known not to be done
+        waited = seen - since
+        if state not in (_WAITING, _POLLING) or self._clock[_TIME] != since:
+            return
+        if waited < 2 * SETTLED:  # by then a rank that can raise has raised
+            return
+        try:
+            self.compare(entry)
+        except errors.CommunicationError as error:
+            error.line = ""
+            self._give_up(f"{type(error).__name__}: {error}")
+        gone = [self._ranks[row] for row in range(len(self._words)) if self._never_comes(row, entry)]
+        if gone and self._gone[0] != entry:
+            self._gone = entry, now  # it may have ended right after the call that this one is just coming back from
+        elif gone and seen - self._gone[1] >= SETTLED:
+            self._give_up(f"{ranks_named(gone)} ended too early\n{self.report(entry)}")
+        if waited > self._timeout:
+            self._give_up(f"no progress for {self._timeout:g} s\n{self.report(entry)}")
+        if waited > self._report and self._reported != entry and self._speaks(now):
+            self._reported = entry
+            say(f"tinygrad_lite.distributed: {self.report(entry)}")
 
-    def _waits_in(self, entry: int) -> bool:
-        return bool(self._mine[_STATE] == _WAITING and self._mine[_CALL] == entry)
+    def _stands(self, row: int, now: float) -> int:
+        """What a rank does; one that has not tested its handles for a while computes."""
+        state = self._words[row][_STATE]
+        return _COMPUTING if state == _POLLING and now - self._times[row][_TESTED] > PAUSE else state
 
-    def _speaks(self) -> bool:
+    def _never_comes(self, row: int, entry: int) -> bool:
+        """Whether a rank ended before this call, or without waiting for what it had started."""
+        words, number = self._words[row], entry >> _BITS
+        behind = (number - (words[number % HISTORY] >> _BITS)) % (1 << 63 - _BITS)  # 0, or a multiple of HISTORY
+        return words[_STATE] == _ENDED and (0 < behind < 1 << 62 - _BITS or words[_LEFT] > 0)
+
+    def _speaks(self, now: float) -> bool:
         """Whether this is the first of the ranks that wait: one report is enough."""
-        waiting = [r for words, r in zip(self._words, self._ranks, strict=True) if words[_STATE] == _WAITING]
+        states = [self._stands(row, now) for row in range(len(self._words))]
+        waiting = [rank for rank, state in zip(self._ranks, states, strict=True) if state in (_WAITING, _POLLING)]
         first: int = min(waiting, default=self.rank)
         return first == self.rank
 
     def report(self, entry: int) -> str:
         """Which ranks the call of this entry waits for, and what they are doing."""
         now, number = time.monotonic(), entry >> _BITS
-        me = self._ranks.index(self.rank)
-        waited = now - self._clock[_TIME]
-        lines = [f"rank {self.rank} has waited {waited:.0f} s in call {number}, {self._call_text(me, entry)}"]
+        waited, how = now - self._clock[_TIME], "polled" if self._mine[_STATE] == _POLLING else "waited"
+        lines = [f"rank {self.rank} has {how} {waited:.0f} s in call {number}, {self._call_text(self._row, entry)}"]
         for row, words in enumerate(self._words):
-            theirs, state = words[_CALL], words[_STATE]
-            if row == me or (state in (_WAITING, _FAILED) and theirs >> _BITS == number):
+            theirs, state = words[_CALL], self._stands(row, now)
+            if row == self._row or (state in (_WAITING, _POLLING, _FAILED) and theirs >> _BITS == number):
                 continue
             since = f"{now - self._times[row][_TIME]:.0f} s"
             last = f"call {theirs >> _BITS}, {self._call_text(row, theirs)}" if theirs else "no call so far"
@@ -225,10 +258,13 @@ class Watch:
                 if theirs
                 else "has made no call so far",
                 _WAITING: f"waits since {since} in {last}",
+                _POLLING: f"polls since {since} in {last}",
                 _ENDED: f"has ended; its last one was {last}",
                 _FAILED: f"has failed; its last one was {last}",
             }[state]
             lines.append(f"  late: rank {self._ranks[row]} {doing}")
+        if self._elsewhere:
+            lines.append("  unknown: what the ranks on other hosts are doing")
         return "\n".join(lines)
 
     # --- ends -------------------------------------------------------------------------------------------------
@@ -247,7 +283,7 @@ class Watch:
         """
         begin = time.monotonic()
         while any(words[_STATE] < _ENDED for words in self._words):
-            waiting = any(words[_STATE] == _WAITING for words in self._words)
+            waiting = any(words[_STATE] in (_WAITING, _POLLING) for words in self._words)
             if time.monotonic() - begin > (8 if waiting else 2) * SETTLED:
                 break
             time.sleep(0.01)
@@ -257,12 +293,17 @@ class Watch:
         self._mine[_STATE] = _FAILED
 
     def end(self) -> None:
-        """Note that this rank's program is over, and stop looking."""
+        """Note that this rank's program is over."""
+        self._mine[_LEFT] = len(self.open)
         if self._mine[_STATE] != _FAILED:
             self._mine[_STATE] = _ENDED
-        self._stop.set()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+
+    def free(self) -> None:
+        """Give the table back, which nobody may look at any more. Collective."""
+        views: list[Any] = [*self._words, *self._times, *self._bytes]
+        for view in views:
+            view.release()
+        self._window.Free()
 
 
 def say(text: str) -> None:

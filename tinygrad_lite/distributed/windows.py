@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ _SPINS = 2000
 TURNS = 64
 
 _SHARED_MEMORY = "/dev/shm"  # where both MPIs put windows
+_OWN_REFERENCES = 2  # a window's to the array that owns a part, while one asks for their number
 _LINE = 64  #: bytes of a cache line: flags of different ranks lie in different ones
 _PAGE = 4096
 
@@ -83,9 +85,15 @@ class Window:
         turn.busy = True
         return turn
 
+    def in_use(self) -> bool:
+        """Whether anyone on this rank holds an array in the memory."""
+        return any(sys.getrefcount(memory.base) > _OWN_REFERENCES for memory in self.memory)
+
     def free(self) -> None:
         """Give the memory back; collective, and no array in it may be used afterwards."""
-        self.memory, self.flags = [], []
+        self.memory = []
+        for flags in self.flags:
+            flags.release()
         self._window.Unlock_all()
         self._window.Free()
 
@@ -148,8 +156,7 @@ def has_room(comm: Any, nbytes: int) -> bool:
         free = shutil.disk_usage(_SHARED_MEMORY).free
     except OSError:
         return True  # not a Linux; the system looks after it
-    found: bool = comm.allgather(free >= comm.Get_size() * (nbytes + _PAGE))[0]
-    return found
+    return all(comm.allgather(free >= comm.Get_size() * (nbytes + _PAGE)))
 
 
 def slices(length: int, size: int, itemsize: int) -> list[tuple[int, int]]:
