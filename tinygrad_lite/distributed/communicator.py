@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_lite.distributed import choice
 from tinygrad_lite.distributed.agreement import agree
-from tinygrad_lite.distributed.arrays import Deliver, as_it_is, incoming, outgoing
+from tinygrad_lite.distributed.arrays import Deliver, incoming, outgoing
 from tinygrad_lite.distributed.calls import Call, Calls
 from tinygrad_lite.distributed.connection import Connection
 from tinygrad_lite.distributed.handles import Handle
@@ -102,12 +102,13 @@ class Communicator:
         """
         array: Any = x
         if out is x and type(array) is np.ndarray and array.flags.c_contiguous:  # small arrays notice every step
-            result: X = self._run(self._calls.allreduce(array, array, op, algorithm, True), array, array, as_it_is)
-            return result
+            self._run(self._calls.allreduce(array, array, op, algorithm, True), array, array)
+            return x
         send = incoming("allreduce", x)
         recv, deliver = outgoing("allreduce", x, out, send.shape, send.dtype)
         call = self._calls.allreduce(send, recv, op, algorithm, True)
-        return self._run(call, send, recv, deliver)  # type: ignore[no-any-return]
+        self._run(call, send, recv)
+        return deliver(recv)  # type: ignore[no-any-return]
 
     def iallreduce(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> Handle:
         """Start an ``allreduce`` and return its handle."""
@@ -132,7 +133,8 @@ class Communicator:
         send = incoming("reduce_scatter", x)
         start, stop = cuts[self.rank]
         recv, deliver = outgoing("reduce_scatter", x, None, (stop - start,), send.dtype)
-        result: Array = self._run(self._calls.reduce_scatter(send, op, "auto", cuts), send, recv, deliver)
+        self._run(self._calls.reduce_scatter(send, op, "auto", cuts), send, recv)
+        result: Array = deliver(recv)
         return result
 
     def ireduce_scatter(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> Handle:
@@ -195,7 +197,7 @@ class Communicator:
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
-        self._run(self._calls.barrier(), _NONE, _NONE, as_it_is)
+        self._run(self._calls.barrier(), _NONE, _NONE)
 
     @property
     def connection(self) -> Connection | None:
@@ -345,7 +347,7 @@ class Communicator:
 
     def _meet(self, text: str) -> None:
         """Wait until every rank is about to do what ``text`` says."""
-        self._run(self._calls.barrier(text), _NONE, _NONE, as_it_is)
+        self._run(self._calls.barrier(text), _NONE, _NONE)
 
     def _enter(self, call: Call, begin: float) -> int:
         """Note that a call begins, and ask the others if it is new."""
@@ -360,17 +362,19 @@ class Communicator:
         call.agreed = True
         return entry
 
-    def _run(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Any:
-        """Carry out a call, waiting for it."""
-        for handle in list(self._open.values()):  # other ranks may wait for these before they make this call
-            handle.wait()
+    def _run(self, call: Call, send: Array, recv: Array) -> None:
+        """Carry out a call, waiting for it. Of a small array one notices every line of this."""
+        if self._open:  # other ranks may wait for these before they make this call
+            for handle in list(self._open.values()):
+                handle.wait()
         begin = time.monotonic()
         link, counts = self._link, call.counts
         if link is None:
             for pending in call.steps(send, recv):
                 pending.Wait()
         else:
-            entry = self._enter(call, begin)
+            watch = link.watch
+            entry = watch.start(call.mark, begin) if call.agreed else self._enter(call, begin)
             try:
                 if call.blocking is not None:
                     call.blocking(send, recv)
@@ -378,12 +382,11 @@ class Communicator:
                     for pending in call.steps(send, recv):
                         pending.Wait()
             except link.mpi.Exception as error:
-                link.watch.explain(entry, error)
-            link.watch.finish(entry)
+                watch.explain(entry, error)
+            watch.finish(entry)
         counts.calls += 1
         counts.algorithm = call.algorithm
         counts.seconds += time.monotonic() - begin
-        return deliver(recv)
 
     def _launch(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Handle:
         """Start a call."""
