@@ -10,6 +10,8 @@ that averages the gradients while they are computed.
 
 from __future__ import annotations
 
+import sys
+
 import ending
 import numpy as np
 import plots
@@ -32,6 +34,8 @@ import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, data, nn, optim
 from tinygrad_lite import distributed as dist
 from tinygrad_lite.nn import functional as F
+
+COMMAND = "mpirun -n 4 python examples/mnist_data_parallel.py"
 
 
 def train(
@@ -67,7 +71,7 @@ def train(
             if validation_set is not None:
                 epoch.validate(*test(model, *validation_set.arrays, options.device)[:2])
         history.append(epoch)
-        check_finite("loss", epoch.loss, options)
+        ending.from_rank_0(comm, lambda: check_finite("loss", epoch.loss, options))
     return history
 
 
@@ -87,20 +91,26 @@ def test_together(
 def main() -> None:
     comm = dist.init()
     with shown_by(comm.rank):  # rank 0 alone
-        command = "mpirun -n 4 python examples/mnist_data_parallel.py"
-        options = parse_options(__doc__, list(ACTIVATIONS), LEARNING_RATES, SIGMOID_LEARNING_RATES, command)
-        tgl.zeros(0, device=options.device)  # refuses a device that is not there
-        run(comm, options)
+        options, digits = ending.from_rank_0(comm, lambda: prepared(comm.size))
+        run(comm, options, digits)
 
 
-def run(comm: dist.Communicator, options: Options) -> None:
-    """Data, network, training and test, on every rank."""
-    if comm.rank == 0:
-        digits = load_digits(options)  # may have to download
-    comm.barrier()
-    if comm.rank:
-        digits = load_digits(options)
+def prepared(ranks: int) -> tuple[Options, data.DigitData]:
+    """The command line and the data, or the end of the program if something does not fit."""
+    options = parse_options(__doc__, list(ACTIVATIONS), LEARNING_RATES, SIGMOID_LEARNING_RATES, COMMAND)
+    tgl.zeros(0, device=options.device)  # refuses a device that is not there
+    digits = load_digits(options)
     options = options.completed(len(digits.train_images))
+    if options.batch_size < ranks:
+        options.refuse(
+            f"argument --batch-size: {ranks} ranks need {ranks} images or more, but got {options.batch_size}"
+        )
+    options.refuse = sys.exit  # the parser cannot be sent to the other ranks
+    return options, digits
+
+
+def run(comm: dist.Communicator, options: Options, digits: data.DigitData) -> None:
+    """Network, training and test, on every rank."""
     print(digits.source)
     x, test_x = digits.flat()
     y, test_y = digits.train_labels, digits.test_labels
@@ -114,12 +124,15 @@ def run(comm: dist.Communicator, options: Options) -> None:
     model = build_network(x.shape[1], options.hidden, options.activation, options.dropout)
     model.to(options.device)
     ranks = f"{comm.size} rank{'s' * (comm.size > 1)}"
-    print(f"\n{nn.summary(model, (options.batch_size, x.shape[1]))}\n\n{ranks}, {options.training()}\n")
+    print(f"\n{nn.summary(model, (options.batch_size, x.shape[1]))}\n\n{ranks}, {options.training()}")
+    _, share = comm.bounds(options.batch_size)[0]
+    several = f"rank 0 takes {share} of the {options.batch_size} images"
+    print(several if comm.size > 1 else f"start several ranks with  {COMMAND}", end="\n\n")
 
     with np.errstate(all="ignore"):  # numbers that overflow are told of in one sentence, by check_finite
         history = train(model, train_set, validation_set, options, comm)
         error, accuracy, probabilities = test_together(model, test_x, test_y, options.device, comm)
-    check_finite("error on the test images", error, options)
+    ending.from_rank_0(comm, lambda: check_finite("error on the test images", error, options))
 
     if comm.rank == 0 and options.save:
         nn.save(model, options.save, metadata=options.metadata(mean, spread))

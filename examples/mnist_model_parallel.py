@@ -23,6 +23,8 @@ import tinygrad_lite as tgl
 from tinygrad_lite import Tensor, data, nn, optim
 from tinygrad_lite import distributed as dist
 
+COMMAND = "mpirun -n 4 python examples/mnist_model_parallel.py"
+
 # --- Network: image -> hidden units, split over the ranks -> ten outputs on every rank ----------------------
 
 
@@ -35,14 +37,16 @@ def build_network(pixels: int, hidden: int, comm: dist.Communicator) -> nn.Seque
     )
 
 
-def train(model: nn.Module, train_set: data.TensorDataset, options: argparse.Namespace, bar: bool) -> None:
+def train(
+    model: nn.Module, train_set: data.TensorDataset, options: argparse.Namespace, comm: dist.Communicator
+) -> None:
     """The serial loop, line for line: all ranks go through the same images in the same order."""
     loader = data.DataLoader(train_set, options.batch_size, shuffle=True, seed=options.seed)
     optimizer = optim.SGD(model.parameters(), lr=options.lr)
     schedule = optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=options.epochs * len(loader))
     for index in range(1, options.epochs + 1):
         model.train()
-        with Epoch(index, options.epochs, len(train_set), bar) as epoch:
+        with Epoch(index, options.epochs, len(train_set), bar=comm.size == 1) as epoch:
             for x, y in loader:
                 z = model(x)
                 error = mean_error(z, y)
@@ -51,7 +55,7 @@ def train(model: nn.Module, train_set: data.TensorDataset, options: argparse.Nam
                 optimizer.step()
                 schedule.step()
                 epoch.add(error.item(), count_right(z, y), len(y))
-        check_finite("loss", epoch.loss, options)
+        ending.from_rank_0(comm, lambda: check_finite("loss", epoch.loss, options))
 
 
 # --- Communication: what one step sends ---------------------------------------------------------------------
@@ -61,15 +65,19 @@ def count_messages(model: nn.Module, x: Tensor, y: Tensor, comm: dist.Communicat
     """Print what a forward and a backward pass send, from the communicator's counters."""
     comm.stats.reset()
     error = mean_error(model(x), y)
-    forward = counters(comm)
+    forward, carrier = counters(comm), comm.stats["allreduce"].algorithm
     comm.stats.reset()
     error.backward()
     backward = counters(comm)
     model.zero_grad()
-    print("\none step              collectives    rounds  messages     bytes   (rank 0)")
+    print("\nsent by rank 0        collectives    rounds  messages     bytes")
     print(f"  {'forward':20s} {forward}\n  {'backpropagation':20s} {backward}")
     weights = sum(value.size for value in dist.full_state_dict(model).values())
-    print(f"{weights:,} weights; data parallelism would reduce the gradient of each, {4 * weights:,} bytes\n")
+    if comm.size == 1:
+        print(f"one rank sends nothing: start several with  {COMMAND}")
+    elif carrier == "mpi":
+        print("MPI itself carried out the reduction, which counts as one message")
+    print(f"data parallelism would reduce the gradient of all {weights:,} weights, {4 * weights:,} bytes\n")
 
 
 def counters(comm: dist.Communicator) -> str:
@@ -84,7 +92,7 @@ def counters(comm: dist.Communicator) -> str:
 def parse_options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        usage="mpirun -n RANKS python examples/mnist_model_parallel.py [options]",
+        usage=f"{COMMAND} [options]",
         description="A network split over the ranks by its hidden units learns handwritten digits.",
         allow_abbrev=False,
     )
@@ -111,18 +119,14 @@ def parse_options() -> argparse.Namespace:
 
 def main() -> None:
     comm = dist.init()
-    options = parse_options()
     with shown_by(comm.rank):
+        options = ending.from_rank_0(comm, parse_options)
         run(comm, options)
 
 
 def run(comm: dist.Communicator, options: argparse.Namespace) -> None:
     """Data, network, training and test, on every rank."""
-    if comm.rank == 0:
-        digits = load_digits(options)  # may have to download
-    comm.barrier()
-    if comm.rank:
-        digits = load_digits(options)
+    digits = ending.from_rank_0(comm, lambda: load_digits(options))
     x, test_x = digits.flat()
     mean, spread = float(x.mean()), float(x.std())
     x, test_x = (x - mean) / spread, (test_x - mean) / spread
@@ -138,7 +142,7 @@ def run(comm: dist.Communicator, options: argparse.Namespace) -> None:
     count_messages(model, Tensor(x[:size]), Tensor(digits.train_labels[:size]), comm)
 
     with np.errstate(all="ignore"):  # numbers that overflow are told of in one sentence, by check_finite
-        train(model, train_set, options, bar=comm.size == 1)
+        train(model, train_set, options, comm)
         _, accuracy, _ = test(model, test_x, digits.test_labels, "cpu")
     print(f"test accuracy {100 * accuracy:.2f} %")
 

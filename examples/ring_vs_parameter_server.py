@@ -39,6 +39,8 @@ KINDS: dict[str, Callable[[nn.Module, dist.Communicator], Any]] = {
     "default": lambda model, comm: dist.DataParallel(model, comm),
 }
 
+COMMAND = "mpirun -n 4 python examples/ring_vs_parameter_server.py"
+
 WARM_UP = 3  # steps that are not timed: the first ones set up memory and messages
 NAP = 0.005  # seconds between two looks of a rank that has nothing to do, so that it leaves its core to the others
 
@@ -117,10 +119,15 @@ def sweeps(ranks: int, options: argparse.Namespace) -> dict[str, list[Point]]:
 
 def report(comm: dist.Communicator, options: argparse.Namespace) -> Results:
     """Measure everything, and print it as one table."""
-    print(f"{comm.size} rank{'s' * (comm.size > 1)}, {len(os.sched_getaffinity(0))} cores, {options.steps} steps each")
+    cores = len(os.sched_getaffinity(0))
+    shared = ", fewer than ranks" if comm.local_size > cores else ""
+    print(
+        f"{_count(comm.size, 'rank')}; {_count(cores, 'core')} per host{shared}; {_count(options.steps, 'step')} each"
+    )
+    print("ring: ring-allreduce by messages; server: rank 0; default: DataParallel's choice, shared memory on one host")
     if options.network:
         print("network: each rank sends one message after the other, {:g} us and {:g} MB/s".format(*options.network))
-    print(f"delays: {options.law}; times in milliseconds per step, of the slowest rank\n")
+    print(f"jitter: mean {options.law} delay of each rank; all times in milliseconds per step, of the slowest rank\n")
     print("varied     ranks    weights  jitter     ring   server  default  server/ring  slowest delay  jitter x H(n)")
     results: Results = {}
     for varied, points in sweeps(comm.size, options).items():
@@ -134,8 +141,12 @@ def report(comm: dist.Communicator, options: argparse.Namespace) -> Results:
             numbers = f"{point.ranks:5d} {point.weights:10,d} {point.jitter:7g} {times} {ratio:12.2f} {delays}"
             print(f"{varied:10s} {numbers}", flush=True)
     if comm.size == 1:
-        print("\none rank sends nothing: start several with  mpirun -n 4 python examples/ring_vs_parameter_server.py")
+        print(f"\none rank sends nothing: start several with  {COMMAND}")
     return results
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def draw(results: Results, law: str, file: Path) -> None:
@@ -148,19 +159,19 @@ def draw(results: Results, law: str, file: Path) -> None:
         places = [getattr(point, varied) for point, _ in rows]
         for kind, marker in zip(KINDS, ("o-", "s-", "^--")):
             axes.plot(places, [found[kind].time for _, found in rows], marker, label=kind)
-        fixed = [f"{getattr(rows[0][0], name):,g} {name}" for name in ("ranks", "weights") if name != varied]
+        if varied == "jitter":
+            expected = [point.jitter * dist.harmonic(point.ranks) for point, _ in rows]
+            axes.plot(places, expected, "k:", label="delay x H(n), for the slowest rank")
+        fixed = [_count(getattr(rows[0][0], name + "s"), name) for name in ("rank", "weight") if name + "s" != varied]
         axes.set(xlabel=titles[varied], ylabel="ms per step", title=", ".join(fixed))
         axes.grid(alpha=0.3)
         if varied == "weights":
             axes.set(xscale="log", yscale="log")
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
         if varied == "ranks":
             axes.set_xticks(places)
-        if varied == "jitter":
-            expected = [point.jitter * dist.harmonic(point.ranks) for point, _ in rows]
-            axes.plot(places, expected, "k:", label="of which waiting: delay x H(n)")
-        axes.legend()
+        axes.legend(loc="upper left")
     figure.savefig(file, dpi=150)
 
 
@@ -185,7 +196,7 @@ def several(low: float, what: str, count: int = 0) -> Callable[[str], list[float
 def parse_options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        usage="mpirun -n RANKS python examples/ring_vs_parameter_server.py [options]",
+        usage=f"{COMMAND} [options]",
         description="All-reduce against the synchronous parameter server: time per training step on the ranks at hand.",
         allow_abbrev=False,
     )
@@ -220,8 +231,8 @@ def parse_options() -> argparse.Namespace:
 
 def main() -> None:
     comm = dist.init()
-    options = parse_options()
     with shown_by(comm.rank):
+        options = ending.from_rank_0(comm, parse_options)
         results = report(comm, options)
     if options.plot and comm.rank == 0:
         draw(results, options.law, options.plot)

@@ -1,16 +1,14 @@
 """Checks that run on several ranks at once, because starting a job takes longer than most checks.
 
-A script of checks ends with ``run_checks(globals())``; its functions ``check_...(comm)`` run in order on every rank of
-one job. In pytest, ``failures(script, ranks)`` says what each of them found.
-
-Where checks are functions under ``@check`` of several modules, or of several cases, the script ends with ``run(comm)``,
-and ``assert_all_passed(script, ranks)`` reports the job as a whole.
+In a script of checks each is a function under ``@check``, and the last line is ``run(comm)``; or each is a function
+``check_...(comm)``, and the last line is ``run_checks(globals())``. Either way all ranks of one job run them in order
+until one fails. In pytest ``assert_all_passed(script, ranks)`` reports the job as a whole, and ``failures(script,
+ranks)`` says what became of each check.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 import sys
@@ -24,69 +22,35 @@ from refusals import refusal
 
 from distributed.launch import Finished, launch
 
-_MARK = "@check "
-
-
-def run_checks(names: dict[str, Any]) -> None:
-    """Run the script's checks on this rank; one that fails ends the rank, and with it the job."""
-    from tinygrad_lite import distributed as dist
-
-    comm = dist.init(report=30.0, timeout=120.0)
-    for name, check in names.items():
-        if not name.startswith("check_"):
-            continue
-        try:
-            check(comm)
-            error = ""
-        except BaseException:
-            error = traceback.format_exc()
-        sys.stdout.write(f"{_MARK}{json.dumps([comm.rank, name, error])}\n")
-        sys.stdout.flush()
-        if error:
-            raise SystemExit(1)
-
-
-def names_of(script: Path) -> list[str]:
-    """The checks of a script, without importing it."""
-    return re.findall(r"^def (check_\w+)", script.read_text(), re.MULTILINE)
-
-
-@functools.cache
-def failures(script: Path, ranks: int) -> Callable[[str], str]:
-    """Run a script's checks on so many ranks; returns what says for a check why it failed, or nothing."""
-    with tempfile.TemporaryDirectory() as cache:  # no table that someone measured here
-        done = launch(ranks, script, timeout=180.0, environment={"XDG_CACHE_HOME": cache})
-    reports = [json.loads(line[len(_MARK) :]) for line in done.stdout.splitlines() if line.startswith(_MARK)]
-
-    def of(name: str) -> str:
-        said = {rank: error for rank, check, error in reports if check == name}
-        errors = [f"rank {rank} of {ranks}:\n{error}" for rank, error in sorted(said.items()) if error]
-        missing = sorted(set(range(ranks)) - set(said))
-        if missing:
-            errors.append(f"ranks {missing} of {ranks} did not finish it (status {done.status}):\n{done.stderr}")
-        return "\n".join(errors)
-
-    return of
-
-
-# --- checks under @check, which a job runs until one fails ---------------------------------------------------
-
 FOLDER = Path(__file__).parent
 
 _checks: list[tuple[str, Callable[[], None]]] = []
+
+# --- in the job ---------------------------------------------------------------------------------------------
 
 
 def check(*cases: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a check, once per case."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        title = function.__name__.replace("_", " ")
+        title = _title(function.__name__)
         if not cases:
             _checks.append((title, function))
         _checks.extend((f"{title}: {case}", functools.partial(function, case)) for case in cases)
         return function
 
     return register
+
+
+def run_checks(names: dict[str, Any]) -> None:
+    """Run the functions ``check_...(comm)`` among these names."""
+    from tinygrad_lite import distributed as dist
+
+    comm = dist.init(report=30.0, timeout=120.0)
+    for name, function in names.items():
+        if name.startswith("check_"):
+            _checks.append((_title(name), functools.partial(function, comm)))
+    run(comm)
 
 
 def run(comm: Any) -> None:
@@ -118,16 +82,45 @@ def same_refusal(comm: Any, kind: type[Exception], call: Callable[[], Any], text
     comm.barrier()
 
 
+# --- in pytest ----------------------------------------------------------------------------------------------
+
+
 @functools.cache
-def job(script: str, ranks: int, *arguments: str) -> Finished:
+def job(script: str | Path, ranks: int) -> Finished:
     """The finished job of a script in this folder, started once however many tests ask for it."""
-    return launch(ranks, FOLDER / script, *arguments, timeout=120.0)
+    with tempfile.TemporaryDirectory() as cache:  # no table that someone measured here
+        return launch(ranks, FOLDER / script, timeout=180.0, environment={"XDG_CACHE_HOME": cache})
 
 
-def assert_all_passed(script: str, ranks: int) -> None:
+def assert_all_passed(script: str | Path, ranks: int) -> None:
     """Fail with what the ranks said, unless every check of the job passed on every rank."""
     done = job(script, ranks)
     last = done.stdout.splitlines()[-1:] or [""]
     assert done.status == 0, f"status {done.status}\n{done.stdout}\n{done.stderr}"
     assert last[0].endswith(" checks passed"), f"{done.stdout}\n{done.stderr}"
     assert last[0] != "0 checks passed"
+
+
+def names_of(script: Path) -> list[str]:
+    """The functions ``check_...(comm)`` of a script, without importing it."""
+    return re.findall(r"^def (check_\w+)", script.read_text(), re.MULTILINE)
+
+
+def failures(script: Path, ranks: int) -> Callable[[str], str]:
+    """Run a script's checks on so many ranks; returns what says for a check why it failed, or nothing.
+
+    The end of the job, after the last check, belongs to that check.
+    """
+    done = job(script, ranks)
+    passed, names = done.stdout.splitlines(), names_of(script)
+
+    def of(name: str) -> str:
+        if f"passed: {_title(name)}" in passed and (done.status == 0 or name != names[-1]):
+            return ""
+        return f"not passed on {ranks} ranks (status {done.status}):\n{done.stderr}"
+
+    return of
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -234,24 +235,84 @@ def a_grid_that_does_not_fit_is_refused() -> None:
         same_refusal(comm, ArgumentError, lambda sizes=sizes: dist.Grid(comm, **sizes), text)
 
 
-@check()
-def data_and_model_parallelism_together_are_the_serial_training() -> None:
-    rows = 2 if comm.size % 2 == 0 else 1
+class Masked(nn.Module):
+    """Dropout with a given mask: what the ranks of a grid drew, put together."""
+
+    mask: Tensor | float = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mask
+
+
+def on_a_grid(grid: dist.Grid) -> tuple[nn.Sequential, list[np.ndarray[Any, Any]]]:
+    """A network with split and with whole layers for the whole grid, and the list of the masks that it has drawn."""
+    tgl.manual_seed(2)
+    first = dist.ColumnParallelLinear(PIXELS, 7, grid.model, dtype="float64")
+    last = dist.RowParallelLinear(7, 5, grid.model, dtype="float64")
+    units = len(first.bias)  # of this rank
+    split = dist.SyncBatchNorm(units, grid.data, dtype="float64")
+    whole = dist.SyncBatchNorm(5, grid.data, dtype="float64")
+    body = [first, nn.Sigmoid(), split, nn.Dropout(0.4), last, nn.Tanh(), whole, nn.Dropout(0.3)]
+    model = nn.Sequential(*body, nn.Linear(5, CLASSES, dtype="float64"))
+    masks: list[np.ndarray[Any, Any]] = []
+    for place in (3, 7):
+        model[place].register_forward_hook(lambda layer, given, y: masks.append((y / given[0]).detach().numpy()))
+    return model, masks
+
+
+def of_one_process() -> nn.Sequential:
+    tgl.manual_seed(2)
+    first, last = nn.Linear(PIXELS, 7, dtype="float64"), nn.Linear(7, 5, dtype="float64")
+    split, whole = nn.BatchNorm1d(7, dtype="float64"), nn.BatchNorm1d(5, dtype="float64")
+    body = [first, nn.Sigmoid(), split, Masked(), last, nn.Tanh(), whole, Masked()]
+    return nn.Sequential(*body, nn.Linear(5, CLASSES, dtype="float64"))
+
+
+#: of the parameters and buffers of that network, the axis along which a row of the grid splits them
+SPLIT = {"0.weight": 0, "0.bias": 0, "4.weight": 1}
+SPLIT |= {f"2.{name}": 0 for name in ("weight", "bias", "running_mean", "running_var")}
+
+
+def same_part(name: str, found: Any, whole: Any, row: dist.Communicator) -> None:
+    """This rank's part of a value, up to the rounding of a few steps on the scale of the largest element."""
+    found, whole = (np.asarray(value.detach()) for value in (found, whole))
+    if name in SPLIT:
+        start, stop = row.bounds(7)[row.rank]
+        whole = whole.take(range(start, stop), axis=SPLIT[name])
+    np.testing.assert_allclose(found, whole, rtol=1e-13, atol=1e-13 * abs(whole).max(initial=0.0), err_msg=name)
+
+
+@check(*(n for n in (1, 2, 3, 4) if comm.size % n == 0))
+def data_and_model_parallelism_together_are_the_serial_training(rows: int) -> None:
+    """Outputs, gradients, weights and running statistics, with dropout, on uneven parts of a batch: 5 and 4 images."""
     grid = dist.Grid(comm, data=rows)
-    model, reference = parallel(7, grid.model), serial(7)
-    attached = dist.DataParallel(model, grid.data)
-    start, stop = grid.data.bounds(BATCH)[grid.data.rank]  # 5 and 4 of 9 images: uneven
-    for network in (model, reference):
-        optimizer = optim.SGD(network.parameters(), lr=0.3, momentum=0.9)
-        for _ in range(5):
+    (model, masks), reference = on_a_grid(grid), of_one_process()
+    attached = dist.DataParallel(model, grid.data, bucket_mb=2e-4)
+    start, stop = grid.data.bounds(BATCH)[grid.data.rank]
+    optimizers = [optim.SGD(network.parameters(), lr=0.3, momentum=0.9) for network in (model, reference)]
+    for _ in range(5):
+        for optimizer in optimizers:
             optimizer.zero_grad()
-            if network is model:
-                loss = F.cross_entropy(model(IMAGES[start:stop]), LABELS[start:stop])
-                attached.backward(loss, count=stop - start)
-            else:
-                F.cross_entropy(reference(IMAGES), LABELS).backward()
+        masks.clear()
+        z = model(IMAGES[start:stop])
+        attached.backward(F.cross_entropy(z, LABELS[start:stop]), count=stop - start)
+        units = grid.model.all_gather(np.ascontiguousarray(masks[0].T)).T
+        reference[3].mask = Tensor(grid.data.all_gather(np.ascontiguousarray(units)))
+        reference[7].mask = Tensor(grid.data.all_gather(masks[1]))
+        expected = reference(IMAGES)
+        F.cross_entropy(expected, LABELS).backward()
+        same_part("outputs", z, expected[start:stop], grid.model)
+        for (name, p), q in zip(model.named_parameters(), reference.parameters(), strict=True):
+            same_part(name, p.grad, q.grad, grid.model)
+        for optimizer in optimizers:
             optimizer.step()
-    same_state(model, reference, rtol=1e-11)
+        for (name, value), whole in zip(model.state_dict().items(), reference.state_dict().values(), strict=True):
+            same_part(name, value, whole, grid.model)
+    drawn = grid.data.all_gather(masks[0][:2].reshape(1, -1))
+    assert len({mask.tobytes() for mask in drawn}) == rows, "each row of the grid drops other units"
+    drawn = grid.model.all_gather(masks[1].reshape(1, -1))
+    assert (drawn == drawn[0]).all(), "behind a whole layer all ranks of a row drop the same"
+    attached.detach()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ def test_a_program_ends_well_after_it_has_closed_everything(ranks: int) -> None:
     assert "tinygrad_lite" not in done.stderr
 
 
+def test_memory_of_overlapping_groups_does_not_hold_up_the_end() -> None:
+    done = launch(3, SCRIPT.with_name("groups.py"), timeout=20.0)
+    assert done.status == 0, done.stderr
+    assert done.stdout.count("is done") == 3
+
+
 def test_an_error_after_everything_is_closed_still_ends_the_job() -> None:
     done = launch(3, SCRIPT.with_name("closing.py"), "raises", timeout=60.0)
     assert done.status not in (0, 124)

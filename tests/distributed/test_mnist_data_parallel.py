@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from examples.running import ROOT, run_example
+from examples.running import run_example
 
-from distributed.launch import launch
+from distributed.running import assert_learnt_alike, output
 from tinygrad_lite import nn
 
 pytestmark = pytest.mark.needs("mpi")
@@ -19,22 +18,6 @@ NAME = "mnist_data_parallel.py"
 # 1437 images in batches of 100: the last one has 37.
 OPTIONS = ("--data", "digits", "--epochs", "3", "--hidden", "32", "--batch-size", "100", "--seed", "2")
 PENALTY = (*OPTIONS, "--l2", "0.01", "--validation", "200", "--optimizer", "momentum")
-
-
-@functools.cache
-def output(ranks: int, *arguments: str) -> str:
-    """What the example prints, without mpirun for 0 ranks; nothing may go to the error output."""
-    if ranks == 0:
-        said, complaints = run_example(NAME, *arguments)
-    else:
-        done = launch(
-            ranks, ROOT / "examples" / NAME, *arguments, environment={"PYTHONWARNINGS": "error"}, timeout=180.0
-        )
-        assert done.status == 0, done.stderr
-        said, complaints = done.stdout, done.stderr
-    # An MPI may have something to say about the machine; without one nothing may be said.
-    assert complaints == "" if ranks == 0 else not re.search(r"Traceback|Warning|tinygrad_lite", complaints), complaints
-    return said.replace("\r", "")
 
 
 def learnt(text: str) -> list[str]:
@@ -53,25 +36,25 @@ def learnt(text: str) -> list[str]:
 def test_it_learns_what_one_process_does(ranks, options):
     alone = learnt(run_example("mnist_mlp.py", *options)[0])
     assert len(alone) == 4
-    assert learnt(output(ranks, *options)) == alone
+    assert_learnt_alike(learnt(output(ranks, NAME, *options)), alone)
 
 
 def test_rank_0_alone_prints():
-    text = output(3, *OPTIONS, "--dropout", "0")
+    text = output(3, NAME, *OPTIONS, "--dropout", "0")
     assert text.count("\n3 ranks, 3 epochs of adam") == 1
     assert text.count("test accuracy") == text.count("epoch 2/3:") == 1
 
 
 def test_dropout_differs_between_ranks_and_still_learns():
-    text = output(2, *OPTIONS)
-    assert learnt(text) != learnt(output(2, *OPTIONS, "--dropout", "0"))
+    text = output(2, NAME, *OPTIONS)
+    assert learnt(text) != learnt(output(2, NAME, *OPTIONS, "--dropout", "0"))
     assert float(text.split()[-2]) > 50
 
 
 def test_the_saved_weights_are_those_of_one_process(tmp_path: Path):
     files = [tmp_path / f"{name}.safetensors" for name in ("one", "many")]
     run_example("mnist_mlp.py", *PENALTY, "--save", files[0])
-    text = output(2, *PENALTY, "--save", str(files[1]))
+    text = output(2, NAME, *PENALTY, "--save", str(files[1]))
     assert text.count(f"weights: {files[1]}") == 1
     one, many = (nn.load(file) for file in files)
     for name, value in one.items():

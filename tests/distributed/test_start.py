@@ -69,6 +69,21 @@ def test_the_launcher_of_another_mpi_is_refused() -> None:
     start.check_world(4, fake_mpi(4))
 
 
+def test_open_mpis_launcher_is_refused_for_mpich_before_it_starts() -> None:
+    def fake(vendor: str) -> types.SimpleNamespace:
+        return types.SimpleNamespace(get_vendor=lambda: (vendor, (5, 0, 2)))
+
+    launched = {"OMPI_COMM_WORLD_SIZE": "4"}
+    refuses(
+        CommunicationError,
+        lambda: start.check_launcher(launched, fake("MPICH")),
+        "init needs the mpirun of mpi4py's own MPI (MPICH 5.0.2), but Open MPI's started these 4 ranks\n"
+        "  hint  use the mpirun that is installed beside this Python",
+    )
+    start.check_launcher(launched, fake("Open MPI"))
+    start.check_launcher({"PMI_SIZE": "4"}, fake("MPICH"))
+
+
 def test_buffers_need_mpi() -> None:
     refuses(
         DependencyError,

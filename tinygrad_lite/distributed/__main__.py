@@ -35,7 +35,7 @@ def show(comm: Communicator) -> None:
     """Print which algorithm is chosen up to which size."""
     print(f"{comm.size} ranks, {comm.machine}")
     for key, rows in comm.table.items():
-        limits = [f"{algorithm} to {most / 1024:g} KiB" for most, algorithm in rows[:-1]]
+        limits = [f"{algorithm} to {most / 1024:.0f} KiB" for most, algorithm in rows[:-1]]
         print(f"  {key:24} " + ", ".join([*limits, f"{rows[-1][1]} beyond" if limits else f"{rows[-1][1]} always"]))
 
 

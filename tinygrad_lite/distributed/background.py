@@ -51,7 +51,7 @@ class _Task:
     def run(self, comm: Communicator) -> None:
         x, op, out = self._arguments
         try:
-            self._result = comm.allreduce(x, op, out)
+            self._result = comm.iallreduce(x, op, out).wait()  # the same algorithm, and bits, as without a thread
         except BaseException as error:
             self._failure = error
         self._done.set()

@@ -48,7 +48,7 @@ class Connection:
             fail(CommunicationError, "Communicator", need, {}, hint)
         here = self.host.allgather(self.rank)
         self.watch = Watch(mpi, self.host, here, not self.one_host, report, timeout)
-        process.add(self.watch)
+        process.add(process.share(self.watch))
         self.closed = False
         self.windows: list[Window] = []
         self._rings: list[Ring] = []
@@ -75,7 +75,7 @@ class Connection:
         """Memory of ``nbytes`` per rank that all ranks share; None if there is none. Collective."""
         if not self.one_host or not has_room(self.comm, nbytes):
             return None
-        self.windows.append(Window(self.mpi, self.comm, nbytes))
+        self.windows.append(self.process.share(Window(self.mpi, self.comm, nbytes)))
         return self.windows[-1]
 
     @property
@@ -86,7 +86,7 @@ class Connection:
     def stage(self) -> Window:
         """The window through which arrays outside of windows are reduced; made when first used."""
         if self._stage is None:
-            self._stage = Window(self.mpi, self.comm, ROOM)
+            self._stage = self.process.share(Window(self.mpi, self.comm, ROOM))
         return self._stage
 
     def keep(self, ring: Ring) -> Ring:
@@ -146,7 +146,7 @@ class Connection:
         held = self.comm.allgather([window.in_use() for window in self.windows])
         for window, *used in list(zip(self.windows, *held, strict=True)):
             if not any(used):
-                window.free()
+                self.process.free(window)
                 self.windows.remove(window)
 
     def close(self) -> None:
@@ -154,10 +154,10 @@ class Connection:
         self.closed = True
         self.reclaim()
         if self._stage is not None:
-            self._stage.free()
+            self.process.free(self._stage)
         self.transport.close()
         self.process.remove(self.watch)
-        self.watch.free()
+        self.process.free(self.watch)
         self.host.Free()
         self.comm.Free()
 

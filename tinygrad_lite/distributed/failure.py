@@ -26,6 +26,7 @@ class Process:
     def __init__(self, mpi: Any) -> None:
         self._mpi = mpi
         self._watches: list[Watch] = []
+        self._shared: list[Any] = []  # memory that ranks share, in the order in which it was made
         self._looking = threading.Lock()  # held while the thread looks at the tables
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -48,6 +49,16 @@ class Process:
             self._watches.remove(watch)
         if not self._watches:
             self._stop_looking()
+
+    def share(self, memory: Any) -> Any:
+        """Free this memory, by its own ``free``, when the program ends, unless that was done before."""
+        self._shared.append(memory)
+        return memory
+
+    def free(self, memory: Any) -> None:
+        """Free memory that was given to ``share``. Collective."""
+        self._shared.remove(memory)
+        memory.free()
 
     def _look_around(self) -> None:
         while not self._stop.wait(INTERVAL):
@@ -85,6 +96,10 @@ class Process:
             for handle in watch.open.values():  # MPI uses their arrays until its end, which is after the interpreter's
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
         self._stop_looking()
+        # What is left for MPI_Finalize it frees in an order of its own, in which ranks of overlapping groups can wait
+        # for each other for ever. Making memory was collective, so in that order they cannot.
+        for memory in self._shared:
+            memory.free()
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 from tinygrad_lite.distributed.communicator import Communicator
@@ -38,18 +40,42 @@ def init(*, report: float = 30.0, timeout: float = 600.0) -> Communicator:
     # Where UCX finds no network it says so in several lines on every rank; the windows of one host do not need it.
     os.environ.setdefault("OMPI_MCA_osc", "^ucx")
     try:
-        from mpi4py import MPI
+        mpi = loaded_mpi()
     except (ImportError, RuntimeError) as error:
         hint = "pip install 'tinygrad_lite[mpi]' brings mpi4py and an mpirun that fits it"
         need = f"needs mpi4py, because {ranks} ranks were started: {error}"
         fail(DependencyError, "init", need, hint=hint)
-    check_world(ranks, MPI)
-    return Communicator(Connection(MPI, MPI.COMM_WORLD.Dup(), this_process(MPI), report, timeout))
+    if not mpi.Is_initialized():
+        check_launcher(os.environ, mpi)
+        mpi.Init_thread(mpi.THREAD_MULTIPLE)
+    check_world(ranks, mpi)
+    return Communicator(Connection(mpi, mpi.COMM_WORLD.Dup(), this_process(mpi), report, timeout))
 
 
 def launched_ranks() -> int:
     """How many ranks the launcher of this process has started, by what it left in the environment; 1 without one."""
     return max((int(os.environ[name]) for name in _SIZES if os.environ.get(name, "").isdigit()), default=1)
+
+
+def loaded_mpi() -> Any:
+    """mpi4py's module, with MPI not started yet unless it was before."""
+    import mpi4py
+
+    if "mpi4py.MPI" not in sys.modules:
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    from mpi4py import MPI
+
+    return MPI
+
+
+def check_launcher(environment: Mapping[str, str], mpi: Any) -> None:
+    """Refuse Open MPI's launcher for MPICH and what descends from it, which would abort as they start."""
+    ranks = environment.get("OMPI_COMM_WORLD_SIZE")
+    vendor, version = mpi.get_vendor()
+    if ranks and vendor in ("MPICH", "MPICH2", "Intel MPI", "MVAPICH", "MVAPICH2", "Cray MPI"):
+        library = f"{vendor} {'.'.join(map(str, version))}"
+        need = f"needs the mpirun of mpi4py's own MPI ({library}), but Open MPI's started these {ranks} ranks"
+        fail(CommunicationError, "init", need, hint="use the mpirun that is installed beside this Python")
 
 
 def check_world(ranks: int, mpi: Any) -> None:
