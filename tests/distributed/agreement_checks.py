@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pytest
 from refusals import refusal, refuses
 
 from distributed.checking import run_checks
 from tinygrad_lite import distributed as dist
 from tinygrad_lite.distributed import choice, tune
-from tinygrad_lite.distributed.watch import HISTORY
+from tinygrad_lite.distributed.watch import HISTORY, INTERVAL, SETTLED
 from tinygrad_lite.errors import ArgumentError, CommunicationError, DTypeError, ShapeError
 
 Comm = dist.Communicator
@@ -94,6 +97,42 @@ def check_known_calls_are_not_asked_again(comm: Comm) -> None:
             comm.allreduce(x)
     finally:
         comm.connection.comm = asked
+
+
+def check_a_call_that_waits_and_one_that_does_not(comm: Comm) -> None:
+    """To MPI the two are different operations, which never meet."""
+    x = np.zeros(93)
+    is_last = comm.rank == comm.size - 1
+    for _ in range(2):
+        differ(
+            comm,
+            lambda: comm.iallreduce(x) if is_last else comm.allreduce(x),
+            "iallreduce(sum) of float64, shape (93,), by mpi",
+            "allreduce(sum) of float64, shape (93,), by mpi",
+        )
+
+
+def check_calls_whose_long_descriptions_differ_at_the_end(comm: Comm) -> None:
+    chunks = [(0, 1)] * 60
+    is_last = comm.rank == comm.size - 1
+    shape = tuple(start + stop for start, stop in chunks)
+    x = np.zeros((*shape, 1 + is_last, 2, 1))
+    number = comm.connection.watch.calls + 1
+    text = refusal(CommunicationError, lambda: comm.allreduce(x))
+    assert f"but call {number} differs\n" in text
+    said = [line.split("allreduce")[1] for line in text.splitlines() if "allreduce" in line]
+    assert len(set(said)) == len(said) == 2
+    assert all(line.startswith("(sum) of float64, shape (1, 1, ") and "... " in line for line in said)
+    comm.barrier()
+
+
+def check_a_disagreement_that_was_caught_leaves_time(comm: Comm) -> None:
+    """The thread that looks at the table takes nobody for a rank that waits, who has been told and goes on."""
+    for text in (lambda: comm.allreduce(np.zeros(94 + (comm.rank == comm.size - 1))), None):
+        if text is not None:
+            refusal(CommunicationError, text)
+        time.sleep(3 * SETTLED + 2 * INTERVAL)
+    comm.barrier()
 
 
 def check_bad_arguments(comm: Comm) -> None:
@@ -245,6 +284,33 @@ def check_buffers_like_mpi4py(comm: Comm) -> None:
     ours.Allgatherv(np.array([1.0 + rank]), [with_gaps, [1] * n, [2 * r for r in range(n)], MPI.DOUBLE])
     assert with_gaps[::2].tolist() == [1.0 + r for r in range(n)]
     assert (ours.Get_rank(), ours.Get_size()) == (rank, n)
+
+
+def check_buffers_that_mpi4py_refuses(comm: Comm) -> None:
+    """What does not fit gets mpi4py's error, and no guess."""
+    from mpi4py import MPI
+
+    world, n = MPI.COMM_WORLD, comm.size
+    with comm.split(0) as part:
+        ours = dist.Buffers(part)
+        x, out, part_of = np.ones(2 * n + 2), np.zeros(2 * n + 2), np.ones(2)
+        for call in (
+            lambda buffers: buffers.Allreduce([x, -1], out[:-1]),
+            lambda buffers: buffers.Allreduce(x, out, MPI.OP_NULL),
+            lambda buffers: buffers.Reduce_scatter_block(x[: 2 * n], out[:2], MPI.OP_NULL),
+            lambda buffers: buffers.Reduce_scatter(x, out[:2], [2] * (n + 1)),
+            lambda buffers: buffers.Reduce_scatter(x[: 2 * n], out[:2], [2] * (n - 1)),
+            lambda buffers: buffers.Reduce_scatter(x[: 2 * n], out[:2], [2] * n, MPI.OP_NULL),
+            lambda buffers: buffers.Allgatherv(part_of, [out, [2] * (n - 1)]),
+            lambda buffers: buffers.Allgatherv(part_of, [out, [2] * (n + 1)]),
+        ):
+            said = []
+            for buffers in (world, ours):
+                with pytest.raises((ValueError, MPI.Exception)) as caught:
+                    call(buffers)
+                said.append(str(caught.value))
+            assert said[0] == said[1]
+            assert (out == 0).all()
 
 
 def check_a_measured_table_has_a_row_for_every_size(comm: Comm) -> None:

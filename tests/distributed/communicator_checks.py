@@ -338,6 +338,21 @@ def check_a_blocking_call_moves_open_handles_on(comm: Comm) -> None:
     np.testing.assert_array_equal(result, reduced(comm.size, 100_000, "d", "sum"))
 
 
+def check_a_new_call_moves_open_handles_on(comm: Comm) -> None:
+    """A rank that asks the others about a new call is no reason for them to wait."""
+    for start in (lambda: comm.iallreduce(np.ones(1234)), lambda: comm.iall_gather(np.ones((1, 1, 3)))):
+        for _ in range(2):
+            handle = comm.iallreduce(values(comm.rank, 100_000), algorithm="ring")
+            if comm.rank == 0:
+                after = start()
+                result = handle.wait()
+            else:
+                result = handle.wait()
+                after = start()
+            assert (after.wait() >= 1).all()
+            np.testing.assert_array_equal(result, reduced(comm.size, 100_000, "d", "sum"))
+
+
 def check_bounds(comm: Comm) -> None:
     for length in lengths(comm.size):
         cuts = comm.bounds(length)

@@ -41,15 +41,25 @@ if WAY == "is killed" and bad:
 if WAY == "ends" and bad:
     goes_wrong()
     sys.exit(0)
+if WAY.endswith("on three hosts"):
+    comm = on_hosts_of(1, comm)
+    comm.allreduce(x)
+    comm.broadcast(x)
 if WAY == "never comes, on two hosts":
     comm = on_hosts_of(2, comm, report=0.5, timeout=2.0)
 if WAY.startswith("never comes") and "poll" not in WAY and bad:
     time.sleep(600)
-if WAY == "makes another known call":
+if WAY.startswith("sums what others multiply"):
+    counts = np.arange(3)
+    for op in ("sum", "prod"):
+        comm.allreduce(counts, op)
+    comm.allreduce(counts, "sum" if bad else "prod")
+    print("one has wrong numbers", flush=True)
+if WAY.startswith("makes another known call"):
     comm.barrier()
     if bad:
         comm.barrier()
-if WAY == "makes a new call" and bad:
+if WAY.startswith("makes a new call") and bad:
     comm.allreduce(np.ones(5))
 if WAY in ("ends while others poll", "never comes to those who poll"):
     comm.iallreduce(x).wait()

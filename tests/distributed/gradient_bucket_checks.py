@@ -166,10 +166,17 @@ def a_view_of_the_local_gradient_is_not_averaged() -> None:
 
 @check("before", "after")
 def hooks_of_the_user_change_what_is_averaged(when: str) -> None:
+    gone: list[bool] = []  # whether the bucket had left already
+
+    def changes(p: Tensor) -> None:
+        gone.append(dp._buckets.index(dp._home[p._node]) < len(dp._handles))
+
     def shrink(p: Tensor) -> None:
+        changes(p)
         p.grad = p.grad * 0.5
 
     def zero(p: Tensor) -> None:
+        changes(p)
         p.grad[...] = 0.0
 
     def add(model: nn.Module) -> None:
@@ -180,10 +187,11 @@ def hooks_of_the_user_change_what_is_averaged(when: str) -> None:
     model = network()
     if when == "before":
         add(model)
-    dist.DataParallel(model, comm, bucket_mb=1e-5)
+    dp = dist.DataParallel(model, comm, bucket_mb=1e-5)
     if when == "after":
         add(model)
     error(model, part()).backward()
+    assert gone == [False] * 3
     serial = serial_gradients(error)
     for k, factor in ((0, 0.5), (3, 0.0), (4, 0.5)):
         serial[k] = factor * serial[k]

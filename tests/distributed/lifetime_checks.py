@@ -7,17 +7,20 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from refusals import refusal, refuses
 
 from distributed.checking import run_checks
 from tinygrad_lite import distributed as dist
-from tinygrad_lite.distributed import choice, tune
+from tinygrad_lite.distributed import choice, tune, windows
 from tinygrad_lite.distributed.ring import Ring
+from tinygrad_lite.distributed.watch import SETTLED
 from tinygrad_lite.errors import CommunicationError, DTypeError, ShapeError
 
 Comm = dist.Communicator
@@ -25,6 +28,10 @@ Comm = dist.Communicator
 CLOSED = (
     "Communicator cannot be used after close()\n"
     "  hint  close() a communicator after its last use, or make another one with init() or split()"
+)
+INTERRUPTED = (
+    "Communicator cannot be used after an exception has broken off one of its calls\n"
+    "  hint  the other ranks still wait in that call: let the exception end the program"
 )
 SMALL = 64 * 1024  # bytes of an array that is reduced through the stage
 
@@ -179,6 +186,59 @@ def check_close_is_a_call_that_ranks_agree_on(comm: Comm) -> None:
     assert "  close\n" in text
     assert f"rank {comm.size - 1}" in text
     part.close()
+
+
+def interrupted(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def check_a_call_that_was_interrupted_is_the_last_one(comm: Comm) -> None:
+    if comm.size == 1:
+        return
+    part = comm.split(0)
+    before, windows.Reached.Wait = windows.Reached.Wait, interrupted
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            part.allreduce(np.ones(SMALL), algorithm="staged")
+    finally:
+        windows.Reached.Wait = before
+    for call in (lambda: part.barrier(), lambda: part.allreduce(np.ones(2)), lambda: part.close()):
+        refuses(CommunicationError, call, INTERRUPTED)
+    time.sleep(3 * SETTLED)  # nobody is taken to wait
+    comm.barrier()
+
+
+def check_a_handle_that_was_interrupted_can_be_waited_for_again(comm: Comm) -> None:
+    if comm.size == 1:
+        return
+    x = np.full(SMALL, 1.0)
+    handle = comm.iallreduce(x, algorithm="ring")
+    before, handle.drive = handle.drive, interrupted
+    with pytest.raises(KeyboardInterrupt):
+        handle.wait()
+    handle.drive = before
+    assert (handle.wait() == comm.size).all()
+
+
+def check_a_handle_that_was_broken_off_has_no_result(comm: Comm) -> None:
+    if comm.size == 1:
+        return
+    part, started = comm.split(0), []
+    x = part.empty(1000)  # every rank adds up some of it
+    x[...] = np.finfo("f").max
+
+    def broken_off() -> None:
+        started.append(part.iallreduce(x, out=x, algorithm="direct"))
+        started[0].wait()
+
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        broken_off()
+    calls = [lambda: part.barrier()]
+    if started:  # not where the others were already there
+        calls += [lambda: started[0].wait(), lambda: started[0].test()]
+    for call in calls:
+        refuses(CommunicationError, call, INTERRUPTED)
+    comm.barrier()
 
 
 def check_sizes_of_empty(comm: Comm) -> None:

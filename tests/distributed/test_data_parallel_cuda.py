@@ -1,15 +1,31 @@
-"""Data parallel training of a model on a GPU, an emulated one where there is none: one rank, which takes every step."""
+"""Data parallel training of a model on a GPU, an emulated one where there is none: on one rank, which takes every step,
+and on two."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tinygrad_lite as tgl
+from distributed import pinned_checks
+from distributed.checking import assert_all_passed
 from tinygrad_lite import Tensor, nn
 from tinygrad_lite import distributed as dist
 
 pytestmark = [pytest.mark.needs("cuda"), pytest.mark.usefixtures("gpu")]
+
+
+@pytest.mark.needs("mpi")
+def test_two_ranks_with_a_gpu_each() -> None:
+    assert_all_passed("pinned_checks.py", 2)
+
+
+@pytest.mark.parametrize("check", [value for name, value in vars(pinned_checks).items() if name.startswith("check_")])
+def test_one_rank_takes_the_same_steps(check: Callable[[Any], None]) -> None:
+    check(dist.init())
 
 
 @pytest.mark.parametrize("thread", [False, True])

@@ -71,13 +71,13 @@ def test_a_rank_that_ends_early_is_named_by_those_who_wait_for_it() -> None:
 def test_a_rank_that_ends_is_missed_by_those_who_only_test_their_handles() -> None:
     text = fail_at_once("ends while others poll").stderr
     assert "rank 1 ended too early\n" in text
-    assert re.search(rf"rank \d has polled \d+ s in call 4, {re.escape(KNOWN)}\n  late: rank 1 has ended", text), text
+    assert re.search(rf"rank \d has polled \d+ s in call 4, i{re.escape(KNOWN)}\n  late: rank 1 has ended", text), text
 
 
 def test_a_rank_that_never_comes_is_late_for_those_who_only_test_their_handles() -> None:
     text = fail("never comes to those who poll").stderr
     report = (
-        rf"rank 0 has polled \d+ s in call 4, {re.escape(KNOWN)}\n"
+        rf"rank 0 has polled \d+ s in call 4, i{re.escape(KNOWN)}\n"
         r"  late: rank 1 computes since its last one began \d+ s ago: call 3, "
     )
     assert re.search("tinygrad_lite.distributed: " + report, text), text
@@ -136,3 +136,31 @@ def test_ranks_that_part_ways_get_one_message(way: str, number: int, called: str
         f"  rank 1      {called}\n"
     )
     assert text.count(message) == 3, text
+
+
+SUM, PRODUCT = (f"allreduce({op}) of int64, shape (3,), by mpi" for op in ("sum", "prod"))
+
+
+@pytest.mark.parametrize(
+    "way, number, mine, theirs",
+    [
+        ("makes another known call, on three hosts", 4, KNOWN, "barrier"),
+        ("sums what others multiply, on three hosts", 5, PRODUCT, SUM),
+    ],
+)
+def test_ranks_of_different_hosts_get_one_message(way: str, number: int, mine: str, theirs: str) -> None:
+    done = fail(way)
+    message = (
+        "CommunicationError: Communicator needs the same calls in the same order on every rank, "
+        f"but call {number} differs\n"
+        f"  ranks 0, 2  {mine}\n"
+        f"  rank 1      {theirs}\n"
+    )
+    assert done.stderr.count(message) == 3, done.stderr
+    assert "wrong numbers" not in done.stdout
+
+
+def test_a_new_call_on_another_host_is_an_error_too() -> None:
+    text = fail("makes a new call, on three hosts").stderr
+    assert "CommunicationError: Communicator needs the same calls in the same order on every rank" in text, text
+    assert "allreduce(sum) of float64, shape (5,), by mpi" in text, text

@@ -103,9 +103,28 @@ def test_a_stored_table_comes_back_and_a_damaged_one_counts_as_none(
     assert choice.load("here", 4) == table
     assert choice.choose(table, "allreduce", "private", 512) == "doubling"
     assert choice.choose(table, "allreduce", "private", 513) == "ring"
-    for damaged in ("", "{}", file.read_text().replace("doubling", "magic"), file.read_text().replace("null", "9")):
+    huge = file.read_text().replace("512.0", "9" * 400)
+    for damaged in (
+        "",
+        "{}",
+        "[]",
+        "7",
+        "null",
+        huge,
+        file.read_text().replace("doubling", "magic"),
+        file.read_text().replace("null", "9"),
+    ):
         file.write_text(damaged)
         assert choice.load("here", 4) == choice.defaults(4)
+
+
+def test_without_a_home_the_defaults_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(choice.Path, "home", homeless)
+    assert choice.load("here", 4) == choice.defaults(4)
 
 
 def test_the_machine_is_named_after_what_the_table_depends_on() -> None:
@@ -127,3 +146,10 @@ def test_the_command_shows_the_table(monkeypatch: pytest.MonkeyPatch, capsys: py
         "one rank has nothing to choose: mpirun -n 4 python -m tinygrad_lite.distributed tune"
         in capsys.readouterr().err
     )
+
+
+def test_tuning_needs_a_size(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["distributed", "tune", "--most", "100"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "--most needs at least 4096 bytes, but got 100" in capsys.readouterr().err

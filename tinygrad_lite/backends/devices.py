@@ -37,3 +37,10 @@ def on_host(array: Any) -> np.ndarray[Any, Any]:
 def to_device(x: Any, device: str) -> Any:
     """``x`` itself if it is on the device already, else a copy there."""
     return x if device_of(x) == device else namespace_on(device).asarray(on_host(x))
+
+
+def staging() -> Any:
+    """Page-locked memory, and copies between it and the GPU that nobody waits for."""
+    from tinygrad_lite.backends.cuda import staging
+
+    return staging

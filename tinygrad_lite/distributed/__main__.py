@@ -20,6 +20,8 @@ def main() -> None:
         "--most", type=int, default=max(SIZES), metavar="BYTES", help="largest array (default: %(default)s)"
     )
     given = parser.parse_args()
+    if given.most < min(SIZES):
+        parser.error(f"--most needs at least {min(SIZES)} bytes, but got {given.most}")
     comm = init()
     if given.command == "tune":
         if comm.size == 1:

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.distributed.watch import SETTLED, Watch, disagreement
-
-_WIDTH = 192  #: bytes of a description
+from tinygrad_lite.distributed.watch import SETTLED, WIDTH, Watch, described, disagreement
 
 #: Polls before sleeping between them.
 _EAGER = 1000
@@ -26,14 +24,15 @@ def agree(comm: Any, watch: Watch, entry: int, text: str) -> None:
     Raises:
         CommunicationError: they do not; every rank raises it, with the same message.
     """
-    mine = np.zeros(_WIDTH, np.uint8)
-    data = text.encode()[:_WIDTH]
-    mine[: len(data)] = np.frombuffer(data, np.uint8)
-    texts = np.empty((comm.Get_size(), _WIDTH), np.uint8)
+    mine = np.frombuffer(described(text), np.uint8)
+    texts = np.empty((comm.Get_size(), WIDTH), np.uint8)
     request = comm.Iallgather(mine, texts)
     polls, begin = 0, time.monotonic()
     while not request.Test():
         polls += 1
+        for handle in list(watch.open.values()):  # another rank may wait for these before it makes this call
+            if handle.progress():
+                watch.wait(entry, begin)  # when a handle ended, this rank was taken to compute
         if polls < _EAGER:
             os.sched_yield()
         else:

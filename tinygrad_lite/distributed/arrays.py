@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import Tensor, make_tensor
-from tinygrad_lite.backends.devices import on_host, to_device
+from tinygrad_lite.distributed.pinned import copied_down, copied_up, room_for
 from tinygrad_lite.distributed.reductions import Array
 from tinygrad_lite.errors import DTypeError, ShapeError, fail
 from tinygrad_lite.nn.parameter import write
@@ -20,7 +20,7 @@ def incoming(operation: str, x: Any) -> Array:
     """The elements of an operand, contiguous and in host memory."""
     if type(x) is not np.ndarray:
         if isinstance(x, Tensor):
-            x = on_host(x._data)
+            x = copied_down(x._data)
         elif not isinstance(x, np.ndarray):
             need = f"needs a NumPy array or a Tensor, but got a {type(x).__name__}"
             fail(DTypeError, operation, need, hint="np.asarray(x) makes an array of numbers")
@@ -32,18 +32,17 @@ def outgoing(operation: str, x: Any, out: Any, shape: tuple[int, ...], dtype: np
     if type(out) is np.ndarray and out.shape == shape and out.dtype == dtype and out.flags.c_contiguous:
         return out, as_it_is
     if out is None:
-        result = np.empty(shape, dtype)
         if isinstance(x, Tensor):
             device = x.device
-            return result, lambda array: make_tensor(to_device(array, device))
-        return result, as_it_is
+            return room_for(shape, dtype, device), lambda array: make_tensor(copied_up(array, device))
+        return np.empty(shape, dtype), as_it_is
     if not isinstance(out, (np.ndarray, Tensor)):
         fail(DTypeError, operation, f"needs out to be a NumPy array or a Tensor, but got a {type(out).__name__}")
     if out.shape != shape:
         fail(ShapeError, operation, f"needs out of the result's shape {shape}", {"out": out})
     if out.dtype != dtype:
         fail(DTypeError, operation, f"needs out of the result's dtype {dtype}", {"out": out})
-    result = np.empty(shape, dtype)
+    result = room_for(shape, dtype, out.device if isinstance(out, Tensor) else "cpu")
     return result, lambda array: _written(out, array)
 
 
@@ -54,7 +53,7 @@ def as_it_is(array: Array) -> Array:
 
 def _written(out: Any, array: Array) -> Any:
     if isinstance(out, Tensor):
-        write(out, array)
+        write(out, copied_up(array, out.device))
     else:
         out[...] = array
     return out

@@ -6,7 +6,7 @@ finishes those first. A bucket is a slice of that array: nothing is packed or un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from tinygrad_lite.autograd.arena import Arena, Span, arenas_of, spans
 from tinygrad_lite.autograd.graph import Array, Leaf, Tensor
 from tinygrad_lite.autograd.leaves import adopt_grad, claim_buffer
-from tinygrad_lite.backends.devices import device_of, on_host, to_device
+from tinygrad_lite.backends.devices import device_of
+from tinygrad_lite.distributed.pinned import PinnedGradients, pinned_like, start_all
 
 if TYPE_CHECKING:
     from tinygrad_lite.distributed.communicator import Communicator
@@ -29,12 +30,13 @@ class Bucket:
         waiting: those of them that are not final yet in the backward pass in progress.
     """
 
-    __slots__ = ("_buffers", "grads", "leaves", "waiting")
+    __slots__ = ("_buffers", "_host", "grads", "leaves", "waiting")
 
     def __init__(self, grads: Array, leaves: Sequence[Leaf]) -> None:
         self.grads, self.leaves = grads, tuple(leaves)
         self.waiting: set[Leaf] = set()
-        self._buffers = [leaf.buffer for leaf in leaves]
+        self._buffers = {leaf: leaf.buffer for leaf in leaves}
+        self._host: Any = None  # where those of a GPU are averaged, from the first time on
 
     def append(self, memory: Array) -> Array:
         """Let what lies behind the gradients in their memory travel with them, and return that."""
@@ -44,19 +46,26 @@ class Bucket:
 
     def is_stale(self) -> bool:
         """Whether the gradients lie somewhere else by now."""
-        return any(leaf.buffer is not buffer for leaf, buffer in zip(self.leaves, self._buffers, strict=True))
+        return any(leaf.buffer is not buffer for leaf, buffer in self._buffers.items())
+
+    def expect(self, reached: Mapping[Leaf, Any] | None) -> None:
+        """Begin a backward pass in which the gradients of the ``reached`` leaves will come; None: perhaps of all."""
+        self.waiting = set(self._buffers) if reached is None else reached.keys() & self._buffers.keys()
 
     def send(self, sender: Any) -> Any:
-        """Start to average the gradients, and return the handle. Those of a GPU are averaged in host memory."""
+        """Start to average the gradients, and return the handle. Those of a GPU are copied down first."""
         self.make_ready()
-        host = on_host(self.grads)
-        return sender.iallreduce(host, "mean", host)
+        if device_of(self.grads) != "cpu":
+            new = self._host is None
+            if self._host is None:
+                self._host = pinned_like(self.grads)
+            return PinnedGradients(self.grads, self._host, sender, new=new)
+        start_all(sender)
+        return sender.iallreduce(self.grads, "mean", self.grads)
 
     def receive(self, handle: Any) -> None:
         """Wait for the averages."""
-        averages = handle.wait()
-        if averages is not self.grads:
-            self.grads[...] = to_device(averages, device_of(self.grads))
+        handle.wait()
 
     def make_ready(self) -> None:
         """See to it that ``grads`` holds every gradient, zeros for those that there are not, and may be written."""

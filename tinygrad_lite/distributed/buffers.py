@@ -4,7 +4,8 @@
     world.Allreduce(MPI.IN_PLACE, x)
 
 Every argument that mpi4py takes is understood. What our algorithms do not offer (derived datatypes, user-made
-operations, gaps between blocks), and every other method, goes to mpi4py's own communicator.
+operations, gaps between blocks), and every other method, goes to mpi4py's own communicator. So all ranks describe their
+buffers in the same way: a NumPy array on one rank and a ``bytearray`` on another do not meet.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Buffers:
             hint = "start the program by mpirun; one rank needs no collectives"
             fail(DependencyError, "Buffers", "needs a communicator over MPI, but got one of a single rank", {}, hint)
         self.communicator = comm
+        comm._meet("Buffers")
         self._mpi = mpi = link.mpi
         self._comm = link.comm.Dup()  # messages of the user's must not meet ours
         self._ops = [(mpi.SUM, "sum"), (mpi.PROD, "prod"), (mpi.MAX, "max"), (mpi.MIN, "min")]
@@ -51,7 +53,7 @@ class Buffers:
         x = out if self._in_place(sendbuf) else self._array(sendbuf)
         name = self._op(op, x)
         if x is None or out is None or name is None or x.size != out.size or x.dtype != out.dtype:
-            self._comm.Allreduce(sendbuf, recvbuf, op or self._mpi.SUM)
+            self._comm.Allreduce(sendbuf, recvbuf, self._mpi.SUM if op is None else op)
         else:
             self.communicator.allreduce(x, name, out)
 
@@ -60,15 +62,16 @@ class Buffers:
         out = self._array(recvbuf)
         x = out if self._in_place(sendbuf) else self._array(sendbuf)
         name = self._op(op, x)
+        theirs = self._mpi.SUM if op is None else op
         if x is None or out is None or name is None or x.dtype != out.dtype:
-            self._comm.Reduce_scatter(sendbuf, recvbuf, recvcounts, op or self._mpi.SUM)
+            self._comm.Reduce_scatter(sendbuf, recvbuf, recvcounts, theirs)
             return
         counts = self.communicator.all_gather(np.array([out.size])).tolist() if recvcounts is None else list(recvcounts)
-        stops = np.cumsum(counts).tolist()
-        mine = counts[self.communicator.rank]
-        if stops[-1] != x.size or mine > out.size:
-            self._comm.Reduce_scatter(sendbuf, recvbuf, recvcounts, op or self._mpi.SUM)
+        fits = len(counts) == self.communicator.size and min(counts) >= 0 and sum(counts) == x.size
+        if not fits or counts[self.communicator.rank] > out.size:
+            self._comm.Reduce_scatter(sendbuf, recvbuf, recvcounts, theirs)
             return
+        mine, stops = counts[self.communicator.rank], np.cumsum(counts).tolist()
         cuts = list(zip([0, *stops[:-1]], stops, strict=True))
         out[:mine] = self.communicator.reduce_scatter_cuts(x, name, cuts)
 
@@ -79,7 +82,7 @@ class Buffers:
         x = out if self._in_place(sendbuf) else self._array(sendbuf)
         name = self._op(op, x)
         if x is None or out is None or name is None or x.dtype != out.dtype or x.size % size:
-            self._comm.Reduce_scatter_block(sendbuf, recvbuf, op or self._mpi.SUM)
+            self._comm.Reduce_scatter_block(sendbuf, recvbuf, self._mpi.SUM if op is None else op)
             return
         block = x.size // size
         cuts = [(rank * block, (rank + 1) * block) for rank in range(size)]
@@ -148,7 +151,7 @@ class Buffers:
         if type(buffer) is not np.ndarray or not buffer.flags.c_contiguous or buffer.dtype.kind not in "biufc":
             return None
         flat = buffer.reshape(-1)
-        return flat if count is None else flat[:count] if count <= flat.size else None
+        return flat if count is None else flat[:count] if 0 <= count <= flat.size else None
 
     def _vector(self, buffer: Any) -> tuple[Array | None, Sequence[int]]:
         """The array and the counts of ``[x, counts]`` and its longer forms, if there are no gaps between the blocks."""
@@ -156,13 +159,17 @@ class Buffers:
         if not isinstance(buffer, (list, tuple)) or len(buffer) < 2:
             return nothing
         x, counts, *rest = buffer
-        if isinstance(counts, tuple) and len(counts) == 2 and not isinstance(counts[0], (int, np.integer)):
+        if isinstance(counts, tuple):  # to mpi4py it is always this pair
+            if len(counts) != 2:
+                return nothing
             counts, starts = counts
             rest = [starts, *rest]
         array = self._array(x)
         if array is None or counts is None or isinstance(counts, (str, int)) or not hasattr(counts, "__len__"):
             return nothing
         lengths = [int(count) for count in counts]
+        if len(lengths) != self.communicator.size or min(lengths) < 0:
+            return nothing
         starts = [sum(lengths[:k]) for k in range(len(lengths))]
         for entry in rest:
             if hasattr(entry, "__len__") and not isinstance(entry, str):

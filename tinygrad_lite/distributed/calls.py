@@ -62,6 +62,7 @@ class Calls:
 
     def __init__(self, link: Connection | None, table: choice.Table, stats: Statistics) -> None:
         self._link, self._table, self._stats = link, table, stats
+        self.agreed: set[str] = set()  # what all ranks have said to call once, by its description
         self._known: dict[Hashable, Call] = {}
         self._windows: dict[int, tuple[int, Window]] = {}  # by the identity of the array that owns this rank's part
         self._places: dict[
@@ -78,8 +79,8 @@ class Calls:
         """The allreduce of ``send`` into ``recv``; ``waits``: whether the caller does."""
         x = out = None
         if self._windows:
-            x = self._place(send)
-            out = x if recv is send else self._place(recv)
+            x = self.place(send)
+            out = x if recv is send else self.place(recv)
         key = (op, send.dtype, send.shape, x, out, algorithm, waits)
         return self._known.get(key) or self._add(key, self._new_allreduce(send, recv, *key))
 
@@ -100,7 +101,10 @@ class Calls:
         algorithm = self._algorithm("allreduce", place, send.nbytes, algorithm, waits, reduced)
         counts = self._stats["allreduce"]
         where = f", in window {x[0]} at {x[1]}" if place == "window" else ""
-        text = f"allreduce({op}) of {dtype}, shape {shape}, by {algorithm}{where}"
+        if where and out != x:
+            where += f", into window {out[0]} at {out[1]}"
+        name = "allreduce" if waits or algorithm != "mpi" else "iallreduce"  # to MPI these are two operations
+        text = f"{name}({op}) of {dtype}, shape {shape}, by {algorithm}{where}"
         if link is None:
             return Call(text, algorithm, counts, single)
         residents = (self._resident(send, x), self._resident(recv, out)) if place == "window" else None
@@ -111,7 +115,7 @@ class Calls:
 
     def reduce_scatter(self, send: Array, op: str, algorithm: str, cuts: Sequence[tuple[int, int]]) -> Call:
         """The reduce-scatter of ``send`` into chunks ``cuts``."""
-        place = self._place(send)
+        place = self.place(send)
         key = ("reduce_scatter", op, send.dtype, send.shape, place, algorithm, tuple(cuts))
         return self._known.get(key) or self._add(key, self._new_reduce_scatter(send, op, algorithm, place, cuts))
 
@@ -138,12 +142,11 @@ class Calls:
             steps = lambda send, recv: _once(link, send, recv, cuts, reduced, counts, gather=False)
         return Call(text, algorithm, counts, steps)
 
-    def all_gather(self, send: Array, lengths: Sequence[int], algorithm: str) -> Call:
-        """The all-gather of ``send`` from ranks that bring ``lengths`` rows."""
+    def all_gather(self, send: Array, lengths: Sequence[int], place: tuple[int, int] | None, algorithm: str) -> Call:
+        """The all-gather of ``send`` from ranks that bring ``lengths`` rows; ``place``: in a window, all the same."""
         row = int(np.prod(send.shape[1:], dtype=np.int64))
         stops = [row * sum(lengths[: r + 1]) for r in range(len(lengths))]
         cuts = list(zip([0, *stops[:-1]], stops))
-        place = self._place(send) if len(set(lengths)) == 1 else None
         key = ("all_gather", send.dtype, tuple(cuts), place, algorithm)
         return self._known.get(key) or self._add(key, self._new_all_gather(send, cuts, place, algorithm))
 
@@ -202,7 +205,7 @@ class Calls:
         self._known[key] = call
         return call
 
-    def _place(self, array: Array) -> tuple[int, int] | None:
+    def place(self, array: Array) -> tuple[int, int] | None:
         """In which window an array lies and at which byte, if in any."""
         base = array.base
         found = None if base is None else self._windows.get(id(base))

@@ -1,41 +1,40 @@
 """The communicator: what a program on many ranks holds in its hand. Every collective begins here.
 
-A call is described (operation, elements, shape), agreed upon by all ranks when it is new, given to the algorithm that
-the table chooses, watched while it waits, and counted. One rank takes the same path; there is just no one to wait for.
+One rank takes the same path as many; there is just no one to wait for.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from tinygrad_lite.distributed import choice
-from tinygrad_lite.distributed.agreement import agree
-from tinygrad_lite.distributed.arrays import Deliver, incoming, outgoing
-from tinygrad_lite.distributed.calls import Call, Calls
+from tinygrad_lite.distributed.arrays import incoming, outgoing
+from tinygrad_lite.distributed.calls import Calls
 from tinygrad_lite.distributed.connection import Connection
+from tinygrad_lite.distributed.execution import NONE, Execution
 from tinygrad_lite.distributed.handles import Handle
+from tinygrad_lite.distributed.operands import apart, check_writable
 from tinygrad_lite.distributed.reductions import Array, bounds, check_elements
 from tinygrad_lite.distributed.statistics import Statistics
-from tinygrad_lite.errors import ArgumentError, CommunicationError, ShapeError, fail
-from tinygrad_lite.functions.arguments import shape_tuple
+from tinygrad_lite.distributed.unusable import CLOSED
+from tinygrad_lite.errors import ArgumentError, ShapeError, fail
+from tinygrad_lite.functions.arguments import integer, shape_tuple
 
 X = TypeVar("X")
 
 
-class Communicator:
+class Communicator(Execution):
     """The ranks of a job, or some of them, and the collectives between them.
 
     Make one with ``init`` or ``split``. Collectives must be called by every rank, in the same order, with arrays of the
     same shape and dtype unless said otherwise; ranks that differ get a ``CommunicationError`` that says how. Operands
     are NumPy arrays or Tensors of any shape and device, results are of the same kind; Tensors come back without a
-    graph. All ranks receive the same bits.
+    graph. All ranks receive the same bits. One thread at a time may use a communicator; give each its own by ``split``.
 
     ``close`` gives back what a communicator holds, as does leaving ``with comm.split(color) as part:``. One that was
     not closed lives until the program ends.
@@ -101,11 +100,14 @@ class Communicator:
         array([0, 1, 2])
         """
         array: Any = x
-        if out is x and type(array) is np.ndarray and array.flags.c_contiguous:  # small arrays notice every step
+        if out is x and type(array) is np.ndarray and array.flags.carray:  # small arrays notice every step
             self._run(self._calls.allreduce(array, array, op, algorithm, True), array, array)
             return x
         send = incoming("allreduce", x)
         recv, deliver = outgoing("allreduce", x, out, send.shape, send.dtype)
+        if out is not None:
+            check_writable("allreduce", out)
+            send, recv, deliver = apart(send, recv, deliver)
         call = self._calls.allreduce(send, recv, op, algorithm, True)
         self._run(call, send, recv)
         return deliver(recv)  # type: ignore[no-any-return]
@@ -114,6 +116,9 @@ class Communicator:
         """Start an ``allreduce`` and return its handle."""
         send = incoming("iallreduce", x)
         recv, deliver = outgoing("iallreduce", x, out, send.shape, send.dtype)
+        if out is not None:
+            check_writable("iallreduce", out)
+            send, recv, deliver = apart(send, recv, deliver)
         return self._launch(self._calls.allreduce(send, recv, op, algorithm, False), send, recv, deliver)
 
     def reduce_scatter(self, x: X, op: str = "sum", out: X | None = None, *, algorithm: str = "auto") -> X:
@@ -145,6 +150,9 @@ class Communicator:
         cuts = bounds(send.size, self.size)
         start, stop = cuts[self.rank]
         recv, deliver = outgoing("reduce_scatter", x, out, (stop - start,), send.dtype)
+        if out is not None:
+            check_writable("reduce_scatter", out)
+            send, recv, deliver = apart(send, recv, deliver)
         return self._launch(self._calls.reduce_scatter(send, op, algorithm, cuts), send, recv, deliver)
 
     def all_gather(self, x: X, out: X | None = None, *, algorithm: str = "auto") -> X:
@@ -165,13 +173,10 @@ class Communicator:
         if send.ndim == 0:
             fail(ShapeError, "all_gather", "needs at least one axis", {"x": x}, "x.reshape(1) has one")
         check_elements("all_gather", send.dtype)
-        lengths = [send.shape[0]]
-        if self._link is not None:
-            entry = self._enter(self._calls.lengths(send), time.monotonic())
-            lengths = self._link.lengths(send.shape[0])
-            self._link.watch.finish(entry)
+        check_writable("all_gather", out)
+        lengths, place = self._lengths(send)
         recv, deliver = outgoing("all_gather", x, out, (sum(lengths), *send.shape[1:]), send.dtype)
-        return self._launch(self._calls.all_gather(send, lengths, algorithm), send, recv, deliver)
+        return self._launch(self._calls.all_gather(send, lengths, place, algorithm), send, recv, deliver)
 
     def broadcast(self, x: X, root: int = 0, out: X | None = None) -> X:
         """The array of rank ``root``, on every rank.
@@ -190,20 +195,23 @@ class Communicator:
         """Start a ``broadcast`` and return its handle."""
         send = incoming("broadcast", x)
         check_elements("broadcast", send.dtype)
+        root = integer("broadcast", "root", root)
         if not 0 <= root < self.size:
             fail(ArgumentError, "broadcast", f"needs root to be a rank below {self.size}, but got {root}")
         recv, deliver = outgoing("broadcast", x, out, send.shape, send.dtype)
+        if out is not x or self.rank != root:
+            check_writable("broadcast", out)
         return self._launch(self._calls.broadcast(send, root), send, recv, deliver)
 
     def barrier(self) -> None:
         """Wait until every rank is here."""
-        self._run(self._calls.barrier(), _NONE, _NONE)
+        self._run(self._calls.barrier(), NONE, NONE)
 
     @property
     def connection(self) -> Connection | None:
         """What is underneath: mpi4py's communicator and more; None for one rank without MPI."""
         if self._is_closed():
-            _refuse()
+            CLOSED.refuse()
         return self._link
 
     # --- ranks and memory -------------------------------------------------------------------------------------
@@ -223,6 +231,7 @@ class Communicator:
         ...     part.size
         1
         """
+        color, key = integer("split", "color", color), integer("split", "key", key)
         if color < 0:
             fail(ArgumentError, "split", f"needs a color of at least 0, but got {color}")
         self._meet("split")
@@ -233,7 +242,7 @@ class Communicator:
 
         Collectives on it, or on contiguous parts of it, move no data between processes and are fastest. The memory is
         the communicator's: do not use it after ``close``. With ranks on several hosts, one rank, or too little shared
-        memory it is an ordinary array.
+        memory it is an ordinary array. A reduction is given the same part of the same array on every rank.
 
         Args:
             shape, dtype: the same on all ranks.
@@ -311,7 +320,7 @@ class Communicator:
         if self._is_closed():
             return
         self._meet("close")
-        self._calls = cast(Calls, _Closed())
+        self._calls = cast(Calls, CLOSED)
         if self._link is not None:
             self._link.close()
 
@@ -326,7 +335,7 @@ class Communicator:
             self.close()
 
     def _is_closed(self) -> bool:
-        return isinstance(self._calls, _Closed) or (self._link is not None and self._link.closed)
+        return cast(Any, self._calls) is CLOSED or (self._link is not None and self._link.closed)
 
     def _reclaim(self) -> None:
         """Give back the memory of arrays of ``empty`` that no rank holds any more. Collective.
@@ -340,108 +349,5 @@ class Communicator:
             for window in self._link.windows:
                 self._calls.add_window(window)
 
-    # --- what the collectives share ---------------------------------------------------------------------------
-
     def _new_calls(self) -> Calls:
         return Calls(self._link, self.table, self.stats)
-
-    def _meet(self, text: str) -> None:
-        """Wait until every rank is about to do what ``text`` says."""
-        self._run(self._calls.barrier(text), _NONE, _NONE)
-
-    def _enter(self, call: Call, begin: float) -> int:
-        """Note that a call begins, and ask the others if it is new."""
-        link = self._link
-        assert link is not None
-        watch = link.watch
-        if call.agreed:
-            return watch.start(call.mark, begin)
-        watch.describe(call.mark, call.text)
-        entry = watch.start(call.mark, begin)
-        agree(link.comm, watch, entry, call.text)
-        call.agreed = True
-        return entry
-
-    def _run(self, call: Call, send: Array, recv: Array) -> None:
-        """Carry out a call, waiting for it. Of a small array one notices every line of this."""
-        if self._open:  # other ranks may wait for these before they make this call
-            for handle in list(self._open.values()):
-                handle.wait()
-        begin = time.monotonic()
-        link, counts = self._link, call.counts
-        if link is None:
-            for pending in call.steps(send, recv):
-                pending.Wait()
-        else:
-            watch = link.watch
-            entry = watch.start(call.mark, begin) if call.agreed else self._enter(call, begin)
-            try:
-                if call.blocking is not None:
-                    call.blocking(send, recv)
-                else:
-                    for pending in call.steps(send, recv):
-                        pending.Wait()
-            except link.mpi.Exception as error:
-                watch.explain(entry, error)
-            watch.finish(entry)
-        counts.calls += 1
-        counts.algorithm = call.algorithm
-        counts.seconds += time.monotonic() - begin
-
-    def _launch(self, call: Call, send: Array, recv: Array, deliver: Deliver) -> Handle:
-        """Start a call."""
-        begin = time.monotonic()
-        link, counts = self._link, call.counts
-        entry = 0 if link is None else self._enter(call, begin)
-        if link is not None:
-            link.watch.compute()
-
-        def finish() -> Any:
-            self._open.pop(entry, None)
-            if link is not None:
-                link.watch.finish(entry)
-            counts.calls += 1
-            counts.algorithm = call.algorithm
-            counts.seconds += time.monotonic() - begin
-            return deliver(recv)
-
-        def poll() -> None:
-            if link is not None:
-                link.watch.poll(entry)
-
-        handle = Handle(call.steps(send, recv), finish, lambda handle: self._finish(handle, entry), poll)
-        if not handle.done:
-            self._open[entry] = handle
-        return handle
-
-    def _finish(self, handle: Handle, entry: int) -> None:
-        """Wait for a handle, moving the others on meanwhile: another rank may wait for those first."""
-        link = self._link
-        assert link is not None
-        begin = time.monotonic()
-        try:
-            while not handle.done:
-                link.watch.wait(entry, begin)  # when another handle ended, this rank was taken to compute
-                if len(self._open) == 1:
-                    handle.drive()
-                    return
-                for other in list(self._open.values()):
-                    other.progress()
-                os.sched_yield()
-        except link.mpi.Exception as error:
-            link.watch.explain(entry, error)
-
-
-class _Closed:
-    """What a closed communicator has in the place of its calls."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        _refuse()
-
-
-def _refuse() -> NoReturn:
-    hint = "close() a communicator after its last use, or make another one with init() or split()"
-    fail(CommunicationError, "Communicator", "cannot be used after close()", {}, hint)
-
-
-_NONE = np.empty(0, np.uint8)  #: what a barrier carries

@@ -14,6 +14,7 @@ from tinygrad_lite.distributed.ring import Ring
 from tinygrad_lite.distributed.staged import ROOM
 from tinygrad_lite.distributed.transport import DelayedTransport, MPITransport, Transport
 from tinygrad_lite.distributed.watch import ROW, Watch
+from tinygrad_lite.distributed.watch_hosts import WatchOfHosts
 from tinygrad_lite.distributed.windows import Window, has_room
 from tinygrad_lite.errors import CommunicationError, fail
 
@@ -30,6 +31,7 @@ class Connection:
     Attributes:
         closed: whether it was given back.
         windows: the memory that ``Communicator.empty`` has handed out.
+        broken_off: what has ended calls before their end, with the arrays that MPI may still write into.
 
     Raises:
         CommunicationError: on every rank, if a host lacks the little shared memory that the table needs.
@@ -47,10 +49,15 @@ class Connection:
             need = f"needs {ROW // 1024 + 4} KiB of shared memory per rank, but a host has less"
             fail(CommunicationError, "Communicator", need, {}, hint)
         here = self.host.allgather(self.rank)
-        self.watch = Watch(mpi, self.host, here, not self.one_host, report, timeout)
-        process.add(process.share(self.watch))
+        self.watch = (
+            Watch(mpi, self.host, here, report, timeout)
+            if self.one_host
+            else WatchOfHosts(mpi, comm, self.host, here, report, timeout)
+        )
+        process.add(process.share(self.host, self.watch))
         self.closed = False
         self.windows: list[Window] = []
+        self.broken_off: list[BaseException] = []
         self._rings: list[Ring] = []
         self.own = MPICollectives(mpi, comm)
         self.transport: Transport = MPITransport(comm, mpi.BYTE)
@@ -75,7 +82,7 @@ class Connection:
         """Memory of ``nbytes`` per rank that all ranks share; None if there is none. Collective."""
         if not self.one_host or not has_room(self.comm, nbytes):
             return None
-        self.windows.append(self.process.share(Window(self.mpi, self.comm, nbytes)))
+        self.windows.append(self.process.share(self.comm, Window(self.mpi, self.comm, nbytes)))
         return self.windows[-1]
 
     @property
@@ -86,7 +93,7 @@ class Connection:
     def stage(self) -> Window:
         """The window through which arrays outside of windows are reduced; made when first used."""
         if self._stage is None:
-            self._stage = self.process.share(Window(self.mpi, self.comm, ROOM))
+            self._stage = self.process.share(self.comm, Window(self.mpi, self.comm, ROOM))
         return self._stage
 
     def keep(self, ring: Ring) -> Ring:
@@ -94,11 +101,11 @@ class Connection:
         self._rings.append(ring)
         return ring
 
-    def lengths(self, length: int) -> list[int]:
-        """Every rank's ``length``."""
-        mine, every = np.array([length], np.int64), np.empty(self.size, np.int64)
+    def every_rank(self, *numbers: int) -> list[list[int]]:
+        """Every rank's ``numbers``."""
+        mine, every = np.array(numbers, np.int64), np.empty((self.size, len(numbers)), np.int64)
         self.comm.Allgather(mine, every)
-        found: list[int] = every.tolist()
+        found: list[list[int]] = every.tolist()
         return found
 
     def split(self, color: int, key: int) -> Connection | None:

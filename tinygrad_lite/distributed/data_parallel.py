@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_lite.autograd.graph import HookHandle, Hooks, Leaf, Tensor, mode
-from tinygrad_lite.autograd.leaves import in_buffer
+from tinygrad_lite.autograd.leaves import in_buffer, leaf_of
 from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.background import Background
 from tinygrad_lite.distributed.buckets import Bucket, forget_slot, leave_window, move_to_window, plan
@@ -92,7 +92,7 @@ class DataParallel(CheckedConstructor):
     ) -> None:
         if not isinstance(model, Module):
             fail(DTypeError, "DataParallel", "needs a module as model", {"model": model}, "pass the network itself")
-        if not bucket_mb > 0:
+        if not isinstance(bucket_mb, (int, float, np.integer, np.floating)) or not bucket_mb > 0:
             hint = "4 is usual; math.inf sends all gradients in one piece"
             fail(ArgumentError, "DataParallel", f"needs bucket_mb above 0, but got {bucket_mb!r}", {}, hint)
         if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -114,6 +114,7 @@ class DataParallel(CheckedConstructor):
         self._synchronises = True
         self._weight = 0.0  # of the samples whose gradients wait for the next synchronisation, if they were counted
         self._uncounted = False  # whether gradients wait for it that were not
+        self._written = 0  # how often gradients had been written when the counted ones were added
         self._counts = False  # whether the backward() in progress is one with a count
         self._pass: Any = None  # the backward() in progress, by its list of endings
         self._last: Leaf | None = None  # whose gradient came last, if hooks after ours may still change it
@@ -144,19 +145,22 @@ class DataParallel(CheckedConstructor):
                 known: it saves a message.
 
         Raises:
-            ArgumentError: count is no finite number of at least 0, it is above 0 without a loss, there is no such
-                reduction, or micro-batches with and without a count would be added up.
+            ArgumentError: count is no finite number of at least 0, it is above 0 without a loss, or above total; there
+                is no such reduction, micro-batches with and without a count would be added up, or after ``detach()``.
             ShapeError: the loss has several elements.
             GradientError: as for ``Tensor.backward``.
         """
-        self._check(loss, count, reduction)
+        self._check(loss, count, reduction, total)
         weight = count if reduction == "mean" else 1.0
         if not self._synchronises:
             if self._weight == 0:
                 self._refuse_rest()
-            self._weight += count
             self._send_back(loss, weight)
+            self._weight += count
+            self._written = self._writes()
             return
+        if self._handles:
+            self._finish_rest()
         if total is None:
             total = float(self.comm.allreduce(np.array([self._weight + count], np.float64))[0])
         if self._weight and total:
@@ -165,7 +169,7 @@ class DataParallel(CheckedConstructor):
         before = self._averaged
         self._send_back(loss, weight * self.comm.size / total if total else 0.0)  # exactly 1 if all counts are equal
         if self._averaged == before:  # this rank's loss leads to none of the parameters, another's may
-            self._begin(())
+            self._begin({})
             self._end()
 
     @contextmanager
@@ -210,8 +214,10 @@ class DataParallel(CheckedConstructor):
 
     # --- weights ------------------------------------------------------------------------------------------
 
-    def _check(self, loss: Tensor | None, count: float, reduction: str) -> None:
+    def _check(self, loss: Tensor | None, count: float, reduction: str, total: float | None) -> None:
         operation = "DataParallel.backward"
+        if not self._home:
+            fail(ArgumentError, operation, "cannot be used after detach()", {}, "call loss.backward()")
         if reduction not in ("mean", "sum"):
             hint = "it says what the loss is over the samples of this rank"
             fail(ArgumentError, operation, f'needs "mean" or "sum" as reduction, but got {reduction!r}', {}, hint)
@@ -221,15 +227,20 @@ class DataParallel(CheckedConstructor):
         if loss is None and count:
             need = f"needs a loss for {count} samples, but got None"
             fail(ArgumentError, operation, need, {}, "without samples the count is 0")
+        if total is not None and not (
+            isinstance(total, (int, float, np.integer, np.floating)) and count <= total < math.inf
+        ):
+            hint = "it is the sum of the counts of all ranks"
+            fail(ArgumentError, operation, f"needs a total of at least count={count}, but got {total!r}", {}, hint)
         if loss is not None and (not isinstance(loss, Tensor) or loss.size != 1):
             hint = "take the mean over the samples: loss.mean()"
             fail(ShapeError, operation, "needs a loss with one element", {"loss": loss}, hint)
-        if self._uncounted and any(parameter.grad is not None for parameter in self._trained()):
+        if self._uncounted and self._is_waiting():
             hint = "call dp.backward(loss, count=...) for all of them"
             need = "needs counts for all micro-batches, but the gradients that wait here have none"
             fail(ArgumentError, operation, need, {}, hint)
-        if self._weight and not any(parameter.grad is not None for parameter in self._trained()):
-            self._weight = 0.0  # the gradients that waited were dropped
+        if self._weight and not self._is_waiting():
+            self._weight = 0.0
         self._uncounted = False
 
     def _refuse_rest(self) -> None:
@@ -238,6 +249,16 @@ class DataParallel(CheckedConstructor):
             if parameter.grad is not None and bool((parameter.grad != 0).any()):
                 need = "needs the gradients of earlier steps gone, but there are some"
                 fail(ArgumentError, "DataParallel.backward", need, {}, "call optimizer.zero_grad() before no_sync()")
+
+    def _is_waiting(self, but: Leaf | None = None) -> bool:
+        """Whether the gradients of micro-batches are still there: nobody set them to None, or wrote zeros there."""
+        there = [p.grad for p in self._trained() if p.grad is not None and p._node is not but]
+        if not there or self._writes() == self._written:  # zeros of a loss that is flat here do wait
+            return bool(there)
+        return any(bool((grad != 0).any()) for grad in there)
+
+    def _writes(self) -> int:
+        return sum(leaf.written.count for leaf in self._home)
 
     def _send_back(self, loss: Tensor | None, weight: float) -> None:
         """The gradients of ``weight * loss``; without weight too, because other ranks may wait for its messages."""
@@ -272,13 +293,15 @@ class DataParallel(CheckedConstructor):
         self._used = None if memory is None else last.append(memory)
         self._home = {leaf: bucket for bucket in self._buckets for leaf in bucket.leaves}
         self._seen = _leaves(self.model)
+        watched = [_kept_leaf(parameter) for parameter in self.model.parameters()]
         for leaf, handle in list(self._hooks.items()):
             if leaf not in self._home:
+                forget_slot(leaf)
+            if leaf not in watched:
                 handle.remove()
                 del self._hooks[leaf]
-                forget_slot(leaf)
-        for leaf in self._home:
-            if leaf not in self._hooks:
+        for leaf in watched:  # frozen ones too: some day they may be the only ones that are trained
+            if leaf is not None and leaf not in self._hooks:
                 if leaf.after is None:
                     leaf.after = Hooks()
                 self._hooks[leaf] = leaf.after.add(self._finished)
@@ -286,8 +309,7 @@ class DataParallel(CheckedConstructor):
     def _finished(self, parameter: Tensor) -> None:
         """A gradient is final: the hook of every parameter."""
         leaf: Leaf = parameter._node  # type: ignore[assignment]
-        assert leaf.grad is not None
-        if leaf.grad._node is not None:
+        if leaf.grad is not None and leaf.grad._node is not None:
             hint = "for a penalty on gradients take grad(loss, x, create_graph=True)"
             need = "cannot average gradients that are part of a graph: backward() had create_graph=True"
             fail(GradientError, "DataParallel", need, {"parameter": parameter}, hint)
@@ -295,17 +317,18 @@ class DataParallel(CheckedConstructor):
             self._uncounted = self._uncounted or not self._counts
             return
         if self._pass is not mode.endings[-1]:
-            if self._weight:
+            if self._weight and self._is_waiting(None if len(self._home) == 1 else leaf):
                 hint = "the last backward() of an accumulation needs a count too: dp.backward(loss, count=...)"
                 fail(ArgumentError, "DataParallel", "needs counts for all micro-batches, or for none", {}, hint)
-            self._pass = mode.endings[-1]
+            self._pass, self._weight = mode.endings[-1], 0.0
             self._begin(mode.reached[-1] if mode.reached else None)
             self._pass.append(self._end)
             self._last = None
-        last, self._last = self._last, None
-        if last is not None:
+        if self._last is not None:
+            last, self._last = self._last, None
             self._release(last)
-        if leaf in self._hooks and not self._hooks[leaf].is_last():
+        after = leaf.after
+        if after is not None and len(after) > 1 and leaf in self._hooks and not self._hooks[leaf].is_last():
             self._last = leaf
         else:
             self._release(leaf)
@@ -322,13 +345,17 @@ class DataParallel(CheckedConstructor):
 
     def _begin(self, reached: Any) -> None:
         """Find out which gradients will come: those of the leaves that were ``reached``; None if that is not known."""
-        for handle in self._handles:  # of a backward() that broke off
-            handle.wait()
-        self._handles, self._arrived = [], 0
+        self._finish_rest()
         if _leaves(self.model) != self._seen or any(bucket.is_stale() for bucket in self._buckets):
             self._attach(self._trained())
         for bucket in self._buckets:
-            bucket.waiting = {leaf for leaf in bucket.leaves if reached is None or leaf in reached}
+            bucket.expect(reached)
+
+    def _finish_rest(self) -> None:
+        """Wait for what a backward() that broke off has sent: all ranks send in one order."""
+        for handle in self._handles:
+            handle.wait()
+        self._handles, self._arrived = [], 0
 
     def _launch(self) -> None:
         """Send the buckets that are complete, in the order of their numbers."""
@@ -385,7 +412,17 @@ def _leaves(model: Module) -> list[Any]:
     return found
 
 
+def _kept_leaf(parameter: Tensor) -> Leaf | None:
+    """The leaf of a parameter, which a frozen one gets as well, because it returns when it is trained again."""
+    leaf = leaf_of(parameter)
+    if leaf is None and parameter.dtype.kind in "fc":
+        leaf = parameter.requires_grad_(True)._node
+        parameter.requires_grad_(False)
+    return leaf
+
+
 def is_watched(parameter: Tensor) -> bool:
     """Whether the gradient of a parameter is averaged already."""
-    after = parameter._node.after if type(parameter._node) is Leaf else None
+    leaf = leaf_of(parameter)
+    after = None if leaf is None else leaf.after
     return any(isinstance(getattr(hook, "__self__", None), DataParallel) for hook in (after or {}).values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import functools
+import itertools
 import socket
 import sys
 import threading
@@ -26,7 +27,8 @@ class Process:
     def __init__(self, mpi: Any) -> None:
         self._mpi = mpi
         self._watches: list[Watch] = []
-        self._shared: list[Any] = []  # memory that ranks share, in the order in which it was made
+        self._shared: dict[tuple[int, int], Any] = {}  # memory, by a number of its own that its ranks agree on
+        self._numbers = itertools.count()
         self._looking = threading.Lock()  # held while the thread looks at the tables
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -50,14 +52,18 @@ class Process:
         if not self._watches:
             self._stop_looking()
 
-    def share(self, memory: Any) -> Any:
-        """Free this memory, by its own ``free``, when the program ends, unless that was done before."""
-        self._shared.append(memory)
+    def share(self, comm: Any, memory: Any) -> Any:
+        """Free the memory that the ranks of ``comm`` share when the program ends, unless that was done before.
+
+        Collective.
+        """
+        number = self._mpi.COMM_WORLD.Get_rank(), next(self._numbers)
+        self._shared[comm.bcast(number)] = memory  # the first rank's
         return memory
 
     def free(self, memory: Any) -> None:
         """Free memory that was given to ``share``. Collective."""
-        self._shared.remove(memory)
+        self._shared = {number: other for number, other in self._shared.items() if other is not memory}
         memory.free()
 
     def _look_around(self) -> None:
@@ -97,8 +103,8 @@ class Process:
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
         self._stop_looking()
         # What is left for MPI_Finalize it frees in an order of its own, in which ranks of overlapping groups can wait
-        # for each other for ever. Making memory was collective, so in that order they cannot.
-        for memory in self._shared:
+        # for each other for ever. In one order on all ranks they cannot.
+        for _, memory in sorted(self._shared.items()):
             memory.free()
 
 

@@ -188,7 +188,7 @@ class ReproducibleDataParallel(CheckedConstructor):
             branch = [pair.allreduce(make_tensor(array))._data for array in branch]
         return branch
 
-    # --- buffers: of floats the mean over the shards, of integers what the first shard has -------------------------
+    # --- buffers that a shard changed: of floats the mean over the shards, of integers what the first one has -------------------------
 
     def _buffers(self) -> list[tuple[Module, str, Tensor]]:
         named = ((module, module.named_buffers(recurse=False)) for module in self.model.modules())

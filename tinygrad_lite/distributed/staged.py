@@ -76,6 +76,7 @@ class _Block:
         operands: the others' numbers in that slice, those of the next rank first.
         result: where this rank shows what came out.
         results: start, stop and numbers of what the others reduced.
+        scratch: room for this rank's slice, which nobody else looks at.
         bytes: what this rank reads from the others.
     """
 
@@ -91,7 +92,7 @@ class _Block:
         self.operands = [part(r, parity, start, stop) for r in others]
         self.result = part(rank, 2 + parity, start, stop)
         self.results = [(*cuts[r], part(r, 2 + parity, *cuts[r])) for r in others]
-        self.scratch = np.empty(stop - start, dtype)
+        self.scratch = part(rank, parity, start, stop)  # where the others would look for what only this rank needs
         shown = [(first, last) for first, last in ((0, start), (stop, length)) if first < last]
         self._shown = [(first, last, part(rank, parity, first, last)) for first, last in shown]
         self.bytes = ((size - 1) * (stop - start) + length - (stop - start)) * dtype.itemsize

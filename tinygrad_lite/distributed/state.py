@@ -38,12 +38,15 @@ def broadcast_state(comm: Communicator, model: Module, optimizer: Optimizer | No
         root: the rank whose state it is.
 
     Raises:
-        StateError: on every rank, if the models or optimisers differ in structure; nothing was changed then.
+        StateError: on every rank, if the models or optimisers differ in structure, or each rank has another part of a
+            split layer; nothing was changed then.
 
     >>> from tinygrad_lite import distributed as dist, nn
     >>> broadcast_state(dist.init(), nn.Linear(3, 2))
     """
     require_equal(comm, StateError, "broadcast_state", "one model on all ranks", _layout(model))
+    hint = "they are for model parallelism among these ranks; dist.Grid makes others, over which gradients are averaged"
+    require_equal(comm, StateError, "broadcast_state", "the same part of split layers", _parts(model), hint)
     if optimizer is not None:
         lines = [f"{type(optimizer).__name__} of {len(g['params'])} parameters" for g in optimizer.param_groups]
         require_equal(comm, StateError, "broadcast_state", "one optimizer on all ranks", lines)
@@ -96,6 +99,12 @@ def _layout(model: Module) -> list[str]:
     return [f"{name}: {t.dtype.name}{list(t.shape)}{trained[t.requires_grad]}" for name, t in entries]
 
 
+def _parts(model: Module) -> list[str]:
+    """One line per layer that is split over some ranks: which part this rank has."""
+    split = [(name, module) for name, module in model.named_modules() if getattr(module, "splits", None)]
+    return [f"part {module.comm.rank} of {module.comm.size} of {name or 'the model'}" for name, module in split]
+
+
 def _sent(comm: Communicator, array: NDArray[Any], root: int) -> NDArray[Any]:
     """The array of ``root``, sent as bytes: MPI does not know every dtype."""
     result: NDArray[Any] = comm.broadcast(np.ascontiguousarray(array).reshape(-1).view(np.uint8), root=root)
@@ -111,7 +120,7 @@ def _send_optimizer(comm: Communicator, optimizer: Optimizer, root: int) -> Mapp
         tensors = [(i, name, on_host(value._data)) for i, name, value in parts if isinstance(value, Tensor)]
         numbers = [(i, name, value) for i, name, value in parts if not isinstance(value, Tensor)]
         places = [(i, name, array.dtype.str, array.shape) for i, name, array in tensors]
-        head = json.dumps({"groups": state["param_groups"], "numbers": numbers, "arrays": places}).encode()
+        head = json.dumps({"groups": state["param_groups"], "numbers": numbers, "arrays": places}, default=np.generic.item).encode()
         arrays = b"".join(array.tobytes() for _, _, array in tensors)
     sizes = _sent(comm, np.array([len(head), len(arrays)]), root).tolist()
     head, arrays = (

@@ -34,7 +34,8 @@ PAUSE = 2.0
 _STATE, _CALL, _TIME, _TESTED, _LEFT = range(HISTORY, HISTORY + 5)  #: the words after the history
 _COMPUTING, _WAITING, _POLLING, _ENDED, _FAILED = range(5)
 _TEXTS = 1024  #: where the descriptions of calls begin: the last so many, each after the fingerprint of its call
-_TEXT, _KEPT = 200, 256
+WIDTH = 192  #: bytes of a description
+_TEXT, _KEPT = 8 + WIDTH, 256
 ROW = _TEXTS + _KEPT * _TEXT  #: bytes of a row
 
 _BITS = 40  #: of a call's fingerprint in a word of the history; its number is above them
@@ -44,6 +45,15 @@ def fingerprint(text: str) -> int:
     """A number for a description, the same in every process."""
     data = text.encode()
     return (zlib.crc32(data) << 8 | zlib.adler32(data) & 0xFF) & (1 << _BITS) - 1
+
+
+def described(text: str) -> bytes:
+    """A description in ``WIDTH`` bytes; of a longer one the end is a number that tells it from others."""
+    data = text.encode()
+    if len(data) > WIDTH:
+        end = f"... {fingerprint(text):010x}".encode()
+        data = data[: WIDTH - len(end)] + end
+    return data.ljust(WIDTH, b"\0")
 
 
 def ranks_named(ranks: Iterable[int]) -> str:
@@ -76,7 +86,6 @@ class Watch:
     Args:
         mpi, host: mpi4py's module, and the communicator of the ranks on this host.
         ranks: what those ranks are called in the watched communicator.
-        elsewhere: whether there are ranks on other hosts, of which this one sees nothing.
         report: seconds of waiting after which to name the late ranks.
         timeout: seconds of waiting after which to end the job.
 
@@ -84,11 +93,8 @@ class Watch:
         open: the handles that are under way, by their entries.
     """
 
-    def __init__(
-        self, mpi: Any, host: Any, ranks: Sequence[int], elsewhere: bool, report: float, timeout: float
-    ) -> None:
-        self._mpi, self._ranks, self._elsewhere = mpi, list(ranks), elsewhere
-        self._report, self._timeout = report, timeout
+    def __init__(self, mpi: Any, host: Any, ranks: Sequence[int], report: float, timeout: float) -> None:
+        self._mpi, self._ranks, self._report, self._timeout = mpi, list(ranks), report, timeout
         self.open: dict[int, Handle] = {}
         me = self._row = host.Get_rank()
         self.rank: int = ranks[me]
@@ -116,9 +122,7 @@ class Watch:
         """Let the others read what calls with this fingerprint are."""
         start = _TEXTS + self._described % _KEPT * _TEXT
         self._described += 1
-        self._text[start : start + _TEXT] = mark.to_bytes(8, "little") + text.encode()[: _TEXT - 8].ljust(
-            _TEXT - 8, b"\0"
-        )
+        self._text[start : start + _TEXT] = mark.to_bytes(8, "little") + described(text)
 
     def start(self, mark: int, now: float) -> int:
         """Note that a call begins, and that this rank waits for the others; returns the call's entry in the history."""
@@ -177,6 +181,7 @@ class Watch:
 
     def explain(self, entry: int, error: Exception) -> NoReturn:
         """Raise MPI's error, or why MPI stumbled if ranks made different calls."""
+        self.compute()
         try:
             self.compare(entry)
         except errors.CommunicationError as reason:
@@ -263,8 +268,6 @@ class Watch:
                 _FAILED: f"has failed; its last one was {last}",
             }[state]
             lines.append(f"  late: rank {self._ranks[row]} {doing}")
-        if self._elsewhere:
-            lines.append("  unknown: what the ranks on other hosts are doing")
         return "\n".join(lines)
 
     # --- ends -------------------------------------------------------------------------------------------------

@@ -204,23 +204,19 @@ class Direct:
 def direct_reduce_scatter(
     x: Resident, out: Array, cuts: Sequence[tuple[int, int]], reduction: Reduction, counts: Counts
 ) -> Steps:
-    """Reduce this rank's chunk over the windows into an array anywhere."""
+    """Reduce this rank's chunk over the windows into an array anywhere else."""
     window, size = x.window, x.window.size
     turn = window.turn()
     yield turn.announce()
     start, stop = cuts[window.rank]
-    # Others still read the windows while this rank writes.
-    total = np.empty_like(out) if np.may_share_memory(x.mine, out) else out
     operands = [x.arrays[(window.rank + r) % size] for r in range(1, size)]
     step = max(1, BLOCK // out.itemsize)
     for begin in range(start, stop, step):
         end = min(begin + step, stop)
         others = [operand[begin:end] for operand in operands]
-        reduction.combine(x.mine[begin:end], others, total[begin - start : end - start], size)
+        reduction.combine(x.mine[begin:end], others, out[begin - start : end - start], size)
     _count(counts, 2, (size - 1) * out.nbytes)
     yield turn.announce()
-    if total is not out:
-        out[...] = total
     turn.busy = False
 
 
@@ -229,10 +225,14 @@ def direct_all_gather(x: Resident, out: Array, counts: Counts) -> Steps:
     window, length = x.window, x.arrays[0].size
     turn = window.turn()
     yield turn.announce()
+    # Others still read this rank's part while it writes.
+    whole = np.empty_like(out) if np.may_share_memory(x.mine, out) else out
     for rank, part in enumerate(x.arrays):
-        out[rank * length : (rank + 1) * length] = part
+        whole[rank * length : (rank + 1) * length] = part
     _count(counts, 2, (window.size - 1) * x.arrays[0].nbytes)
     yield turn.announce()
+    if whole is not out:
+        out[...] = whole
     turn.busy = False
 
 
