@@ -11,7 +11,7 @@ from tinygrad_lite.distributed import choice
 from tinygrad_lite.distributed.failure import Process
 from tinygrad_lite.distributed.mpi_collectives import MPICollectives
 from tinygrad_lite.distributed.ring import Ring
-from tinygrad_lite.distributed.staged import ROOM
+from tinygrad_lite.distributed.staged import ROOM, Stage
 from tinygrad_lite.distributed.transport import DelayedTransport, MPITransport, Transport
 from tinygrad_lite.distributed.watch import ROW, Watch
 from tinygrad_lite.distributed.watch_hosts import WatchOfHosts
@@ -67,7 +67,7 @@ class Connection:
         self.table: choice.Table = comm.bcast(choice.load(self.machine, self.size) if self.rank == 0 else None)
         self._slower: tuple[float, float] | None = None
         self._only = ""
-        self._stage: Window | None = None
+        self._stage: Stage | None = None
         self._has_room = self.one_host and has_room(comm, ROOM)
         if not self._has_room:
             self.table = {key: _without_stage(rows) for key, rows in self.table.items()}
@@ -90,10 +90,10 @@ class Connection:
         """Whether there is, or was when the connection was made, shared memory for a stage."""
         return self.one_host and self._has_room
 
-    def stage(self) -> Window:
+    def stage(self) -> Stage:
         """The window through which arrays outside of windows are reduced; made when first used."""
         if self._stage is None:
-            self._stage = self.process.share(self.comm, Window(self.mpi, self.comm, ROOM))
+            self._stage = self.process.share(self.comm, Stage(self.mpi, self.comm))
         return self._stage
 
     def keep(self, ring: Ring) -> Ring:

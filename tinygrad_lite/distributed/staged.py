@@ -23,6 +23,14 @@ STAGE = 1024 * 1024
 ROOM = 4 * STAGE
 
 
+class Stage(Window):
+    """The small window, and room for sums in memory of this rank alone, where they are made faster. Collective."""
+
+    def __init__(self, mpi: Any, comm: Any) -> None:
+        super().__init__(mpi, comm, ROOM)
+        self.scratch = np.empty(STAGE, np.uint8)
+
+
 class Staged:
     """Allreduces of arrays of one length and dtype.
 
@@ -30,11 +38,11 @@ class Staged:
     last read two blocks before.
 
     Args:
-        stage: a window of ``ROOM`` bytes per rank.
+        stage: through which they go.
         dtype, length: of the arrays, which are flat.
     """
 
-    def __init__(self, stage: Window, dtype: np.dtype[Any], length: int) -> None:
+    def __init__(self, stage: Stage, dtype: np.dtype[Any], length: int) -> None:
         self._stage = stage
         most = STAGE // dtype.itemsize
         starts = range(0, length, most)
@@ -76,11 +84,11 @@ class _Block:
         operands: the others' numbers in that slice, those of the next rank first.
         result: where this rank shows what came out.
         results: start, stop and numbers of what the others reduced.
-        scratch: room for this rank's slice, which nobody else looks at.
+        scratch: room for this rank's slice.
         bytes: what this rank reads from the others.
     """
 
-    def __init__(self, stage: Window, dtype: np.dtype[Any], parity: int, length: int) -> None:
+    def __init__(self, stage: Stage, dtype: np.dtype[Any], parity: int, length: int) -> None:
         rank, size = stage.rank, stage.size
         cuts = slices(length, size, dtype.itemsize)
         self.start, self.stop = start, stop = cuts[rank]
@@ -92,7 +100,7 @@ class _Block:
         self.operands = [part(r, parity, start, stop) for r in others]
         self.result = part(rank, 2 + parity, start, stop)
         self.results = [(*cuts[r], part(r, 2 + parity, *cuts[r])) for r in others]
-        self.scratch = part(rank, parity, start, stop)  # where the others would look for what only this rank needs
+        self.scratch = stage.scratch[: (stop - start) * dtype.itemsize].view(dtype)
         shown = [(first, last) for first, last in ((0, start), (stop, length)) if first < last]
         self._shown = [(first, last, part(rank, parity, first, last)) for first, last in shown]
         self.bytes = ((size - 1) * (stop - start) + length - (stop - start)) * dtype.itemsize
