@@ -178,15 +178,15 @@ def draw(results: Results, law: str, file: Path) -> None:
 # --- All together -------------------------------------------------------------------------------------------
 
 
-def several(low: float, what: str, count: int = 0) -> Callable[[str], list[float]]:
-    """An option that takes numbers with commas between them, ``count`` of them unless that is 0."""
+def several(low: float, what: str, count: int = 0, high: float = 1e9) -> Callable[[str], list[float]]:
+    """An option that takes numbers from ``low`` to ``high``, with commas, and ``count`` of them unless that is 0."""
 
     def convert(text: str) -> list[float]:
         try:
             values = [float(word) for word in text.split(",")]
         except ValueError:
             values = [math.nan]
-        if not all(low <= value < math.inf for value in values) or count not in (0, len(values)):
+        if not all(low <= value <= high for value in values) or count not in (0, len(values)):
             raise argparse.ArgumentTypeError(f"needs {what}, but got {text!r}")
         return values
 
@@ -201,7 +201,7 @@ def parse_options() -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--weights", default="1e4,1e5,1e6", metavar="LIST", type=several(1, "numbers of at least 1 such as 1e4,1e6"),
+        "--weights", default="1e4,1e5,1e6", metavar="LIST", type=several(1, "numbers from 1 to 1e9 such as 1e4,1e6"),
         help="how many weights the network has; ranks and jitter are varied at the middle one (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from refusals import refusal
+
 import tinygrad_lite as tgl
 from distributed.checking import check, same_refusal
 from distributed.serial_training import (
@@ -25,7 +27,7 @@ from distributed.serial_training import (
 )
 from tinygrad_lite import Tensor, nn, optim
 from tinygrad_lite import distributed as dist
-from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError
+from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError
 
 # --- equal to one process ---------------------------------------------------------------------------------
 
@@ -156,6 +158,57 @@ def dropped_micro_batches_do_not_count() -> None:
     assert_gradients(model, serial_gradients(error))
 
 
+@check(True, False)
+def zeroed_micro_batches_do_not_count(counted: bool) -> None:
+    model = network()
+    dp = dist.DataParallel(model, comm)
+    step = optim.SGD(model.parameters(), lr=0.1)
+    with dp.no_sync():
+        if counted:
+            dp.backward(error(model, part(), 1), count=1000)
+        else:
+            error(model, part(), 1).backward()
+    step.zero_grad(set_to_none=False)
+    dp.backward(error(model, part()), count=BATCH // comm.size)
+    assert_gradients(model, serial_gradients(error))
+
+
+@check()
+def micro_batches_without_a_slope_count() -> None:
+    model = network()
+    dp = dist.DataParallel(model, comm)
+    count = BATCH // comm.size
+    with dp.no_sync():
+        dp.backward(0.0 * error(model, part()), count=count)
+    dp.backward(error(model, part()), count=count)
+    assert_gradients(model, serial_gradients(lambda m: error(m) / 2))
+
+
+@check()
+def a_micro_batch_that_failed_does_not_count() -> None:
+    model = network()
+    dp = dist.DataParallel(model, comm)
+    loss, count = error(model, part()), BATCH // comm.size
+    with dp.no_sync():
+        dp.backward(loss, count=count)
+        refusal(GradientError, lambda: dp.backward(loss, count=count))
+    dp.backward(error(model, part()), count=count)
+    assert_gradients(model, serial_gradients(error))
+
+
+@check()
+def after_dropped_counted_gradients_the_plain_loop_goes_on() -> None:
+    model = network()
+    dp = dist.DataParallel(model, comm)
+    with dp.no_sync():
+        dp.backward(error(model, part(), 1), count=3)
+    model.zero_grad()
+    error(model, part()).backward()
+    assert_gradients(model, serial_gradients(error))
+    dp.backward(error(model, part(), 1), count=BATCH // comm.size)
+    assert_gradients(model, serial_gradients(lambda m: error(m) + error(m, step=1)))
+
+
 @check()
 def micro_batches_with_and_without_a_count_are_refused() -> None:
     model = network()
@@ -238,6 +291,17 @@ def a_loss_that_leads_to_no_parameter_still_takes_part() -> None:
 
 
 @check()
+def buckets_of_different_sizes_are_refused() -> None:
+    if comm.size == 1:
+        return
+    text = (
+        "DataParallel needs the same buckets on all ranks, but rank 0 has bucket_mb=1, thread=False "
+        "and rank 1 has bucket_mb=2, thread=False"
+    )
+    same_refusal(comm, ArgumentError, lambda: dist.DataParallel(network(), comm, bucket_mb=1 + (comm.rank > 0)), text)
+
+
+@check()
 def what_does_not_fit_is_refused_on_every_rank() -> None:
     model = network()
     frozen = network().requires_grad_(False)
@@ -262,6 +326,13 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
         "  hint  it is how many samples the loss is a mean of: count=len(x)"
     )
     same_refusal(comm, ArgumentError, lambda: dp.backward(error(model), count=-1), text)
+    text = (
+        "DataParallel.backward needs a total of at least count=3, but got 2\n"
+        "  hint  it is the sum of the counts of all ranks"
+    )
+    same_refusal(comm, ArgumentError, lambda: dp.backward(error(model), count=3, total=2), text)
+    text = text.replace("got 2", "got nan")
+    same_refusal(comm, ArgumentError, lambda: dp.backward(error(model), count=3, total=float("nan")), text)
     text = "DataParallel.backward needs a loss for 2 samples, but got None\n  hint  without samples the count is 0"
     same_refusal(comm, ArgumentError, lambda: dp.backward(None, count=2), text)
     text = (
@@ -276,3 +347,11 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
     )
     same_refusal(comm, ShapeError, lambda: dp.backward(error(model, reduction="none"), count=2), text)
     assert all(p.grad is None for p in model.parameters())
+    text = (
+        "DataParallel needs bucket_mb above 0, but got '4'\n"
+        "  hint  4 is usual; math.inf sends all gradients in one piece"
+    )
+    same_refusal(comm, ArgumentError, lambda: dist.DataParallel(network(), comm, bucket_mb="4"), text)
+    dp.detach()
+    text = "DataParallel.backward cannot be used after detach()\n  hint  call loss.backward()"
+    same_refusal(comm, ArgumentError, lambda: dp.backward(error(model), count=2), text)

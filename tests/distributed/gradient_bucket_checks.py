@@ -353,3 +353,34 @@ def gradients_that_others_hold_keep_their_values() -> None:
     dp.backward(error(model, part(), 1), count=1)
     assert (held.numpy() == values).all()
     assert (view.numpy() == row).all()
+
+
+@check("before", "after")
+def a_hook_of_the_user_may_drop_a_gradient(when: str) -> None:
+    def drop(p: Tensor) -> None:
+        p.grad = None
+
+    model = network()
+    if when == "before":
+        model[0].weight.register_post_accumulate_grad_hook(drop)
+    dist.DataParallel(model, comm)
+    if when == "after":
+        model[0].weight.register_post_accumulate_grad_hook(drop)
+    error(model, part()).backward()
+    assert_gradients(model, [None, *serial_gradients(error)[1:]])
+
+
+@check()
+def what_was_frozen_may_be_all_that_is_trained() -> None:
+    model = network()
+    model[0].requires_grad_(False)
+    dist.DataParallel(model, comm)
+    assert not model[0].weight.requires_grad
+    expected = serial_gradients(error)
+    for first in (False, True, False, True):
+        model.zero_grad()
+        for p in model.parameters():
+            p.requires_grad = not first
+        model[0].requires_grad_(first)
+        error(model, part()).backward()
+        assert_gradients(model, [g if (k < 2) == first else None for k, g in enumerate(expected)])

@@ -122,6 +122,18 @@ def running_statistics_are_averaged_over_the_shards() -> None:
 
 
 @check()
+def buffers_that_nobody_changes_keep_their_bits() -> None:
+    layer = nn.Linear(12, 3, dtype="float64")
+    constants = np.array([0.1, -np.inf, np.nan, 1 / 3])
+    layer.register_buffer("constants", Tensor(constants))
+    dp = dist.ReproducibleDataParallel(layer, comm, shards=8)
+    for samples in (29, 35):  # some shards of the last batch are empty, or shares of the samples that no float is
+        for (part,) in dist.ShardedLoader(data.TensorDataset(X[:samples]), 24, comm, shards=8):
+            dp.backward(lambda part: layer(part.astype("float64")).mean(), part)
+            assert layer.constants.numpy().tobytes() == constants.tobytes()
+
+
+@check()
 def what_does_not_fit_is_refused_on_every_rank() -> None:
     model = network(nn.ReLU())
     name = "ReproducibleDataParallel"

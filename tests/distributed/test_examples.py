@@ -114,7 +114,7 @@ def test_the_comparison_is_drawn(tmp_path: Path):
         (
             "ring_vs_parameter_server.py",
             ["--weights", "1,x"],
-            "argument --weights: needs numbers of at least 1 such as 1e4,1e6, but got '1,x'",
+            "argument --weights: needs numbers from 1 to 1e9 such as 1e4,1e6, but got '1,x'",
         ),
         (
             "ring_vs_parameter_server.py",

@@ -78,3 +78,29 @@ def ranks_that_disagree_on_the_model_are_told_where() -> None:
         f"rank {last} has SGD of 2 parameters"
     )
     same_refusal(comm, StateError, lambda: dist.broadcast_state(comm, model, step), text)
+
+
+@check()
+def settings_of_the_optimizer_may_be_numpy_numbers() -> None:
+    model = nn.Linear(2, 2)
+    step = optim.SGD(model.parameters(), lr=0.5)
+    step.param_groups[0]["lr"] = np.float32(0.25 + comm.rank)
+    dist.broadcast_state(comm, model, step)
+    assert step.param_groups[0]["lr"] == 0.25
+
+
+@check()
+def parts_of_a_split_model_are_not_overwritten() -> None:
+    tgl.manual_seed(0)
+    model = nn.Sequential(dist.ColumnParallelLinear(3, 2 * comm.size, comm))
+    held = model[0].weight.detach().numpy().copy()
+    if comm.size > 1:
+        n = comm.size
+        text = (
+            f"broadcast_state needs the same part of split layers, but rank 0 has part 0 of {n} of 0 and rank 1 has "
+            f"part 1 of {n} of 0\n  hint  they are for model parallelism among these ranks; dist.Grid makes others, "
+            "over which gradients are averaged"
+        )
+        same_refusal(comm, StateError, lambda: dist.DataParallel(model, comm), text)
+        assert (model[0].weight.detach().numpy() == held).all()
+    dist.DataParallel(model, dist.Grid(comm, model=comm.size).data)

@@ -3,7 +3,7 @@
     dp = dist.DataParallel(model, comm)
     for x, y in dist.ShardedLoader(dataset, 256, comm, shuffle=True):
         optimizer.zero_grad()
-        dp.backward(F.cross_entropy(model(x), y), count=len(x))
+        dp.backward(F.cross_entropy(model(x), y, reduction="sum"), count=len(x), reduction="sum")
         optimizer.step()
 
 The model is not wrapped. Hooks on its parameters tell when a gradient is final; as soon as a bucket of them is, its
@@ -25,7 +25,7 @@ from tinygrad_lite.autograd.leaves import in_buffer, leaf_of
 from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.background import Background
 from tinygrad_lite.distributed.buckets import Bucket, forget_slot, leave_window, move_to_window, plan
-from tinygrad_lite.distributed.state import broadcast_state, separate_streams
+from tinygrad_lite.distributed.state import broadcast_state, require_equal, separate_streams
 from tinygrad_lite.distributed.windows import TURNS
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 from tinygrad_lite.functions.creation import full_like
@@ -101,6 +101,8 @@ class DataParallel(CheckedConstructor):
         if any(is_watched(parameter) for parameter in model.parameters()):
             hint = "detach() the first one, or pass it on instead"
             fail(ArgumentError, "DataParallel", "needs a model without another DataParallel", {}, hint)
+        lines = [f"bucket_mb={bucket_mb:g}, thread={bool(thread)}"]
+        require_equal(comm, ArgumentError, "DataParallel", "the same buckets on all ranks", lines)
         broadcast_state(comm, model, optimizer)
         separate_streams(comm.rank)
         self.model = model
@@ -300,11 +302,11 @@ class DataParallel(CheckedConstructor):
             if leaf not in watched:
                 handle.remove()
                 del self._hooks[leaf]
-        for leaf in watched:  # frozen ones too: some day they may be the only ones that are trained
-            if leaf is not None and leaf not in self._hooks:
-                if leaf.after is None:
-                    leaf.after = Hooks()
-                self._hooks[leaf] = leaf.after.add(self._finished)
+        for kept in watched:  # frozen ones too: some day they may be the only ones that are trained
+            if kept is not None and kept not in self._hooks:
+                if kept.after is None:
+                    kept.after = Hooks()
+                self._hooks[kept] = kept.after.add(self._finished)
 
     def _finished(self, parameter: Tensor) -> None:
         """A gradient is final: the hook of every parameter."""

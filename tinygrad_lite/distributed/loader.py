@@ -24,7 +24,8 @@ class ShardedLoader(DataLoader):
 
     The ranks' parts, put end to end, are the batch that a ``DataLoader`` with the same seed gives on one process. So
     each sample comes exactly once per epoch, in evaluation too: no sample is repeated to fill up the last batch, where
-    parts may be shorter by one than others, and empty. ``dp.backward(loss, count=len(x))`` weights them rightly.
+    parts may be shorter by one than others, and empty. ``dp.backward(loss, count=len(x), reduction="sum")`` weights
+    them rightly, with the sum over the part as the loss: an empty part has a sum, and no mean.
 
     Args:
         dataset: what to load, the same on all ranks.

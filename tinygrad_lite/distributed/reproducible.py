@@ -133,7 +133,7 @@ class ReproducibleDataParallel(CheckedConstructor):
             used = [leaf.grad is not None for leaf in leaves]
             draws = get_rng_state()["counter"] - stream["counter"]
             first = float(shard == 0)  # what is the same for all shards is told by one
-            facts = [mean * share, draws * first, *used, *self._told(share, first)]
+            facts = [mean * share, draws * first, *used, *self._told(buffers, share, first)]
             branches.append([np.array(facts, np.float64), *_taken(buckets)])
             self._set_buffers(buffers)
             set_rng_state(stream)
@@ -188,7 +188,7 @@ class ReproducibleDataParallel(CheckedConstructor):
             branch = [pair.allreduce(make_tensor(array))._data for array in branch]
         return branch
 
-    # --- buffers that a shard changed: of floats the mean over the shards, of integers what the first one has -------------------------
+    # --- buffers that a shard changed: of floats the mean over the shards, of integers what the first one has ---------
 
     def _buffers(self) -> list[tuple[Module, str, Tensor]]:
         named = ((module, module.named_buffers(recurse=False)) for module in self.model.modules())
@@ -198,21 +198,23 @@ class ReproducibleDataParallel(CheckedConstructor):
         for module, name, buffer in buffers:
             setattr(module, name, buffer)
 
-    def _told(self, share: float, first: float) -> list[float]:
-        """This shard's part of all buffers, end to end."""
+    def _told(self, earlier: list[tuple[Module, str, Tensor]], share: float, first: float) -> list[float]:
+        """This shard's part of all buffers, end to end, each behind whether the shard changed it."""
         told: list[float] = []
-        for _, _, buffer in self._buffers():
-            weight = share if buffer.dtype.kind == "f" else first
-            told += (on_host(buffer._data).astype(np.float64).reshape(-1) * weight).tolist()
+        for (_, _, buffer), (_, _, old) in zip(self._buffers(), earlier, strict=True):
+            values, weight = on_host(buffer._data), share if buffer.dtype.kind == "f" else first
+            told.append(float(buffer is not old and values.tobytes() != on_host(old._data).tobytes()))
+            told += (values.astype(np.float64).reshape(-1) * weight).tolist() if weight else [0.0] * buffer.size
         return told
 
     def _take_over(self, told: Array) -> None:
-        """Set the buffers to the sums of what the shards told."""
+        """Set the buffers that changed to the sums of what the shards told: a sum of parts is not quite a constant."""
         start = 0
         for module, name, buffer in self._buffers():
-            values = told[start : start + buffer.size].reshape(buffer.shape).astype(buffer.dtype)
-            setattr(module, name, Tensor(values, device=buffer.device))
-            start += buffer.size
+            values = told[start + 1 : start + 1 + buffer.size].reshape(buffer.shape).astype(buffer.dtype)
+            if told[start] > 0:
+                setattr(module, name, Tensor(values, device=buffer.device))
+            start += 1 + buffer.size
 
 
 #: Bytes: all gradients of one kind in one bucket.

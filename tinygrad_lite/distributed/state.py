@@ -120,7 +120,8 @@ def _send_optimizer(comm: Communicator, optimizer: Optimizer, root: int) -> Mapp
         tensors = [(i, name, on_host(value._data)) for i, name, value in parts if isinstance(value, Tensor)]
         numbers = [(i, name, value) for i, name, value in parts if not isinstance(value, Tensor)]
         places = [(i, name, array.dtype.str, array.shape) for i, name, array in tensors]
-        head = json.dumps({"groups": state["param_groups"], "numbers": numbers, "arrays": places}, default=np.generic.item).encode()
+        found = {"groups": state["param_groups"], "numbers": numbers, "arrays": places}
+        head = json.dumps(found, default=np.generic.item).encode()
         arrays = b"".join(array.tobytes() for _, _, array in tensors)
     sizes = _sent(comm, np.array([len(head), len(arrays)]), root).tolist()
     head, arrays = (

@@ -28,7 +28,7 @@ class SyncBatchNorm(BatchNorm1d):
 
     Outputs, gradients and running statistics are those of one process on the concatenation of the batches, which may
     differ in length, and be empty on some ranks. In training, forward and backward send one message of 2 C + 1 and
-    4 C numbers; evaluation sends none.
+    4 C numbers; evaluation sends none (without running statistics it is like training).
 
     Each rank takes count, mean and sum of squared deviations of its own batch; they are merged pairwise (Chan, Golub
     and LeVeque 1979, formula 2.1), which loses nothing to cancellation:
