@@ -205,9 +205,13 @@ def describe(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def user_line() -> str:
-    """``file.py:12: the source line`` of the innermost frame outside this package and NumPy, which calls it."""
-    frame, _ = _user_frame()
+def user_line(frame: FrameType | None = None) -> str:
+    """``file.py:12: the source line`` of the innermost frame outside this package and NumPy, which calls it.
+
+    Args:
+        frame: of another thread, to be told where that is.
+    """
+    frame, _ = _user_frame(frame)
     if frame is None:
         return ""
     path, number = frame.f_code.co_filename, frame.f_lineno
@@ -220,11 +224,11 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(text, category, stacklevel=_user_frame()[1])
 
 
-def _user_frame() -> tuple[FrameType | None, int]:
+def _user_frame(frame: FrameType | None = None) -> tuple[FrameType | None, int]:
     """The innermost frame outside this package and NumPy, and its level, counted from 1, the caller of this."""
     numpy = getattr(sys.modules.get("numpy"), "__file__", None)
     between = (_PACKAGE, *_BETWEEN) if numpy is None else (_PACKAGE, *_BETWEEN, os.path.dirname(numpy) + os.sep)
-    frame: FrameType | None = sys._getframe(1)
+    frame = sys._getframe(1) if frame is None else frame
     level = 1
     while frame is not None and os.path.abspath(frame.f_code.co_filename).startswith(between):
         frame, level = frame.f_back, level + 1

@@ -151,7 +151,7 @@ def check_bad_arguments(comm: Comm) -> None:
     refuses(
         DTypeError,
         lambda: comm.allreduce([1.0, 2.0]),
-        "allreduce needs a NumPy array or a Tensor, but got a list\n  hint  np.asarray(x) makes an array of numbers",
+        "allreduce needs a NumPy array or a Tensor, but got list\n  hint  np.asarray(x) makes an array of numbers",
     )
     refuses(
         DTypeError,
@@ -192,7 +192,7 @@ def check_bad_arguments(comm: Comm) -> None:
     refuses(
         DTypeError,
         lambda: comm.allreduce(x, out=[0.0] * 3),
-        "allreduce needs out to be a NumPy array or a Tensor, but got a list",
+        "allreduce needs out to be a NumPy array or a Tensor, but got list",
     )
     refuses(
         ShapeError,

@@ -47,7 +47,7 @@ if WAY.endswith("on three hosts"):
     comm.broadcast(x)
 if WAY == "never comes, on two hosts":
     comm = on_hosts_of(2, comm, report=0.5, timeout=2.0)
-if WAY.startswith("never comes") and "poll" not in WAY and bad:
+if WAY.startswith("never comes") and "poll" not in WAY and "waits" not in WAY and bad:
     time.sleep(600)
 if WAY.startswith("sums what others multiply"):
     counts = np.arange(3)
@@ -59,6 +59,10 @@ if WAY.startswith("makes another known call"):
     comm.barrier()
     if bad:
         comm.barrier()
+if WAY == "never comes, but waits elsewhere":
+    other = comm.split(0)
+    if bad:
+        other.allreduce(x)
 if WAY.startswith("makes a new call") and bad:
     comm.allreduce(np.ones(5))
 if WAY in ("ends while others poll", "never comes to those who poll"):

@@ -120,6 +120,22 @@ def test_a_rank_that_never_comes_is_reported_and_then_the_job_ends() -> None:
     assert re.search(r"tinygrad_lite.distributed, rank 0: no progress for 2 s\n" + report, text), text
 
 
+def test_a_rank_that_waits_on_another_communicator_is_told_so_with_the_lines_of_both() -> None:
+    text = fail("never comes, but waits elsewhere").stderr
+    assert re.search(
+        rf"rank 0 has waited \d+ s in call 4, {re.escape(KNOWN)}\n"
+        r"  late: rank 1 waits in a call on another communicator; on this one its last one was call 3, split\n"
+        r"  at    failing\.py:\d+: comm\.allreduce\(x\)\n",
+        text,
+    ), text
+    assert re.search(
+        r"  late: rank 0 waits in a call on another communicator; on this one it made no call\n"
+        r"  late: rank 2 waits in a call on another communicator; on this one it made no call\n"
+        r"  at    failing\.py:\d+: other\.allreduce\(x\)\n",
+        text,
+    ), text
+
+
 @pytest.mark.parametrize(
     "way, number, called",
     [

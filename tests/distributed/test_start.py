@@ -128,7 +128,7 @@ def test_without_a_home_the_defaults_count(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_machine_is_named_after_what_the_table_depends_on() -> None:
-    names = {choice.machine(mpi, hosts) for mpi in ("Open MPI v5", "MPICH") for hosts in ([4], [2], [2, 2])}
+    names = {choice.machine(mpi, hosts, 4) for mpi in ("Open MPI v5", "MPICH") for hosts in ([4], [2], [2, 2])}
     assert len(names) == 6
     assert all(name.startswith(("1x4-", "1x2-", "2x2-")) for name in names)
 

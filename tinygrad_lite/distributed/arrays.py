@@ -22,8 +22,10 @@ def incoming(operation: str, x: Any) -> Array:
         if isinstance(x, Tensor):
             x = copied_down(x._data)
         elif not isinstance(x, np.ndarray):
-            need = f"needs a NumPy array or a Tensor, but got a {type(x).__name__}"
-            fail(DTypeError, operation, need, hint="np.asarray(x) makes an array of numbers")
+            need = f"needs a NumPy array or a Tensor, but got {type(x).__name__}"
+            numbers = isinstance(x, (bool, int, float, complex, list, tuple))
+            hint = "np.asarray(x) makes an array of numbers" if numbers else "only numbers travel"
+            fail(DTypeError, operation, need, hint=hint)
     return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
 
@@ -37,7 +39,7 @@ def outgoing(operation: str, x: Any, out: Any, shape: tuple[int, ...], dtype: np
             return room_for(shape, dtype, device), lambda array: make_tensor(copied_up(array, device))
         return np.empty(shape, dtype), as_it_is
     if not isinstance(out, (np.ndarray, Tensor)):
-        fail(DTypeError, operation, f"needs out to be a NumPy array or a Tensor, but got a {type(out).__name__}")
+        fail(DTypeError, operation, f"needs out to be a NumPy array or a Tensor, but got {type(out).__name__}")
     if out.shape != shape:
         fail(ShapeError, operation, f"needs out of the result's shape {shape}", {"out": out})
     if out.dtype != dtype:

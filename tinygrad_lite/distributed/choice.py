@@ -54,9 +54,8 @@ def choose(table: Table, operation: str, place: str, nbytes: int) -> str:
     return next(algorithm for most, algorithm in table[f"{operation} {place}"] if nbytes <= most)
 
 
-def machine(library: str, hosts: list[int]) -> str:
+def machine(library: str, hosts: list[int], cores: int) -> str:
     """A name for what the table depends on: processor, cores, MPI library, and how many ranks each host has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     facts = f"{platform.machine()} {_processor()} {cores} cores, {library}, ranks per host {hosts}"
     return f"{len(hosts)}x{max(hosts)}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
 

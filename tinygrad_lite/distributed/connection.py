@@ -15,7 +15,7 @@ from tinygrad_lite.distributed.staged import ROOM, Stage
 from tinygrad_lite.distributed.transport import DelayedTransport, MPITransport, Transport
 from tinygrad_lite.distributed.watch import ROW, Watch
 from tinygrad_lite.distributed.watch_hosts import WatchOfHosts
-from tinygrad_lite.distributed.windows import Window, has_room
+from tinygrad_lite.distributed.windows import Window, cores_of, has_room
 from tinygrad_lite.errors import CommunicationError, fail
 
 
@@ -63,7 +63,7 @@ class Connection:
         self.transport: Transport = MPITransport(comm, mpi.BYTE)
         per_host = [size for size in comm.allgather(self.host.Get_size() * (self.host.Get_rank() == 0)) if size]
         library = mpi.Get_library_version().split(",")[0].strip()
-        self.machine = choice.machine(library, per_host)
+        self.machine = choice.machine(library, per_host, comm.bcast(cores_of(self.host)))
         self.table: choice.Table = comm.bcast(choice.load(self.machine, self.size) if self.rank == 0 else None)
         self._slower: tuple[float, float] | None = None
         self._only = ""

@@ -69,7 +69,9 @@ class Process:
     def _look_around(self) -> None:
         while not self._stop.wait(INTERVAL):
             with self._looking:
+                waiting = [watch for watch in self._watches if watch.waits()]
                 for watch in self._watches:
+                    watch.note_elsewhere(any(other is not watch for other in waiting))
                     watch.look()
 
     def _stop_looking(self) -> None:

@@ -39,11 +39,14 @@ def init(*, report: float = 30.0, timeout: float = 600.0) -> Communicator:
         return Communicator()
     # Where UCX finds no network it says so in several lines on every rank; the windows of one host do not need it.
     os.environ.setdefault("OMPI_MCA_osc", "^ucx")
+    mpi, missing = None, ""
     try:
         mpi = loaded_mpi()
     except (ImportError, RuntimeError) as error:
+        missing = str(error)
+    if mpi is None:
         hint = "pip install 'tinygrad_lite[mpi]' brings mpi4py and an mpirun that fits it"
-        need = f"needs mpi4py, because {ranks} ranks were started: {error}"
+        need = f"needs mpi4py, because {ranks} ranks were started: {missing}"
         fail(DependencyError, "init", need, hint=hint)
     if not mpi.Is_initialized():
         check_launcher(os.environ, mpi)

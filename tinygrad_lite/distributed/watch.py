@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +32,7 @@ SETTLED = 0.5
 #: Seconds after a test of a handle in which the rank counts as waiting; one that comes back later has computed.
 PAUSE = 2.0
 
-_STATE, _CALL, _TIME, _TESTED, _LEFT = range(HISTORY, HISTORY + 5)  #: the words after the history
+_STATE, _CALL, _TIME, _TESTED, _LEFT, _ELSEWHERE = range(HISTORY, HISTORY + 6)  #: the words after the history
 _COMPUTING, _WAITING, _POLLING, _ENDED, _FAILED = range(5)
 _TEXTS = 1024  #: where the descriptions of calls begin: the last so many, each after the fingerprint of its call
 WIDTH = 192  #: bytes of a description
@@ -203,6 +204,14 @@ class Watch:
 
     # --- what the thread does ---------------------------------------------------------------------------------
 
+    def waits(self) -> bool:
+        """Whether this rank waits in a call."""
+        return self._stands(self._row, time.monotonic()) in (_WAITING, _POLLING)
+
+    def note_elsewhere(self, waits: bool) -> None:
+        """Let the others read whether this rank waits in a call on another communicator."""
+        self._mine[_ELSEWHERE] = waits
+
     def look(self) -> None:
         """Compare, report or end the job, if this rank waits for ranks that cannot come."""
         now, since = time.monotonic(), self._clock[_TIME]
@@ -222,12 +231,12 @@ class Watch:
         if gone and self._gone[0] != entry:
             self._gone = entry, now  # it may have ended right after the call that this one is just coming back from
         elif gone and seen - self._gone[1] >= SETTLED:
-            self._give_up(f"{ranks_named(gone)} ended too early\n{self.report(entry)}")
+            self._give_up(f"{ranks_named(gone)} ended too early\n{self.report(entry)}{_main_line()}")
         if waited > self._timeout:
-            self._give_up(f"no progress for {self._timeout:g} s\n{self.report(entry)}")
+            self._give_up(f"no progress for {self._timeout:g} s\n{self.report(entry)}{_main_line()}")
         if waited > self._report and self._reported != entry and self._speaks(now):
             self._reported = entry
-            say(f"tinygrad_lite.distributed: {self.report(entry)}")
+            say(f"tinygrad_lite.distributed: {self.report(entry)}{_main_line()}")
 
     def _stands(self, row: int, now: float) -> int:
         """What a rank does; one that has not tested its handles for a while computes."""
@@ -257,15 +266,17 @@ class Watch:
             if row == self._row or (state in (_WAITING, _POLLING, _FAILED) and theirs >> _BITS == number):
                 continue
             since = f"{now - self._times[row][_TIME]:.0f} s"
-            last = f"call {theirs >> _BITS}, {self._call_text(row, theirs)}" if theirs else "no call so far"
+            last = f"call {theirs >> _BITS}, {self._call_text(row, theirs)}"
+            before = f"its last one was {last}" if theirs else "it made no call"
+            busy = f"computes since its last one began {since} ago: {last}" if theirs else "has made no call so far"
+            if words[_ELSEWHERE]:
+                busy = f"waits in a call on another communicator; on this one {before}"
             doing = {
-                _COMPUTING: f"computes since its last one began {since} ago: {last}"
-                if theirs
-                else "has made no call so far",
+                _COMPUTING: busy,
                 _WAITING: f"waits since {since} in {last}",
                 _POLLING: f"polls since {since} in {last}",
-                _ENDED: f"has ended; its last one was {last}",
-                _FAILED: f"has failed; its last one was {last}",
+                _ENDED: f"has ended; {before}",
+                _FAILED: f"has failed; {before}",
             }[state]
             lines.append(f"  late: rank {self._ranks[row]} {doing}")
         return "\n".join(lines)
@@ -307,6 +318,13 @@ class Watch:
         for view in views:
             view.release()
         self._window.Free()
+
+
+def _main_line() -> str:
+    """Where the user's program is, as a last line of a report."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    line = errors.user_line(frame) if frame is not None else ""
+    return f"\n  at    {line}" if line else ""
 
 
 def say(text: str) -> None:

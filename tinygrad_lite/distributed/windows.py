@@ -62,7 +62,7 @@ class Window:
         self.address: int = self.memory[self.rank].__array_interface__["data"][0]
         self._turns = [Turn(self, column) for column in range(TURNS)]
         self._number = 0
-        self.spins = _SPINS if self.size <= len(os.sched_getaffinity(0)) else 0
+        self.spins = _SPINS if self.size <= cores_of(comm) else 0
         comm.Barrier()
 
     def array(self, rank: int, dtype: np.dtype[Any], offset: int, length: int) -> Array:
@@ -157,6 +157,13 @@ def has_room(comm: Any, nbytes: int) -> bool:
     except OSError:
         return True  # not a Linux; the system looks after it
     return all(comm.allgather(free >= comm.Get_size() * (nbytes + _PAGE)))
+
+
+def cores_of(comm: Any) -> int:
+    """How many cores the ranks of ``comm``, on one host, have together; a launcher may tie each to one of them."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    return len(set[int]().union(*comm.allgather(os.sched_getaffinity(0))))
 
 
 def slices(length: int, size: int, itemsize: int) -> list[tuple[int, int]]:
