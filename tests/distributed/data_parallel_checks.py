@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpi4py import MPI
 from refusals import refusal
 
 import tinygrad_lite as tgl
@@ -308,6 +309,8 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
     dp = dist.DataParallel(model, comm)
     text = "DataParallel needs a module as model\n  model  7\n  hint   pass the network itself"
     same_refusal(comm, DTypeError, lambda: dist.DataParallel(7, comm), text)
+    text = "DataParallel needs a communicator as comm, but got Intracomm\n  hint  dist.init() makes one"
+    same_refusal(comm, DTypeError, lambda: dist.DataParallel(network(), MPI.COMM_WORLD), text)
     text = (
         "DataParallel needs bucket_mb above 0, but got 0\n  hint  4 is usual; math.inf sends all gradients in one piece"
     )

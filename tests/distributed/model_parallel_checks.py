@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 import tinygrad_lite as tgl
 from distributed.checking import check, run, same_refusal
 from tinygrad_lite import Tensor, nn, optim
 from tinygrad_lite import distributed as dist
-from tinygrad_lite.errors import ArgumentError, StateError
+from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, StateError
 from tinygrad_lite.nn import functional as F
 
 comm = dist.init()
@@ -185,6 +186,40 @@ def ranks_that_draw_different_numbers_are_refused() -> None:
             "  hint  out_features is the size of one axis of the data, such as x.shape[1]"
         )
         same_refusal(comm, ArgumentError, lambda layer=layer: layer(3, 0, comm), text)
+
+
+@check()
+def a_row_says_which_part_of_the_features_it_needs() -> None:
+    tgl.manual_seed(0)
+    layer = dist.RowParallelLinear(8, 3, comm)
+    start, stop = comm.bounds(8)[comm.rank]
+    held = f"rank {comm.rank} of {comm.size} has {stop - start} x 3"
+    text = (
+        "RowParallelLinear needs x.shape[-1] == {}, but got {}\n"
+        "  x     shape (2, {}), float32, cpu\n"
+        f"  in    rowparallellinear: RowParallelLinear(8 -> 3, {held})\n"
+        "  hint  {}"
+    )
+    part = f"{stop - start}, this rank's part of in_features=8"
+    if comm.size > 1:
+        hint = "scatter_to(x, comm) makes it; RowParallelLinear(..., input_is_parallel=False) does so itself"
+        same_refusal(comm, ShapeError, lambda: layer(tgl.ones((2, 8))), text.format(part, 8, 8, hint))
+    hint = "in_features counts the features of all ranks together"
+    same_refusal(comm, ShapeError, lambda: layer(tgl.ones((2, 9))), text.format(part, 9, 9, hint))
+    whole = dist.RowParallelLinear(8, 3, comm, input_is_parallel=False)
+    text = text.format("8, in_features", 7, 7, hint)  # 7 in parts fits some ranks, which must not go on alone
+    same_refusal(comm, ShapeError, lambda: whole(tgl.ones((2, 7))), text)
+    assert layer(dist.scatter_to(tgl.ones((2, 8)), comm)).shape == whole(tgl.ones((2, 8))).shape == (2, 3)
+
+
+@check()
+def mpi4py_communicators_are_refused() -> None:
+    text = "{} needs a communicator as comm, but got Intracomm\n  hint  dist.init() makes one"
+    other = MPI.COMM_WORLD
+    same_refusal(comm, DTypeError, lambda: dist.Grid(other), text.format("Grid"))
+    for name in ("ColumnParallelLinear", "RowParallelLinear"):
+        layer = getattr(dist, name)
+        same_refusal(comm, DTypeError, lambda layer=layer: layer(3, 2, other), text.format(name))
 
 
 @check()

@@ -149,6 +149,8 @@ def a_number_of_servers_that_cannot_be_is_refused() -> None:
         same_refusal(comm, ArgumentError, lambda k=servers: dist.ParameterServer(model, comm, servers=k), text)
     text = "ParameterServer needs an integer as servers\n  servers  1.5\n  hint     int(value) cuts off the fraction"
     same_refusal(comm, DTypeError, lambda: dist.ParameterServer(model, comm, servers=1.5), text)
+    text = "ParameterServer needs a communicator as comm, but got NoneType\n  hint  dist.init() makes one"
+    same_refusal(comm, DTypeError, lambda: dist.ParameterServer(model, None), text)
 
 
 @check()

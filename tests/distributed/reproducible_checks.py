@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 import tinygrad_lite as tgl
 from distributed.checking import check, run, same_refusal
@@ -139,6 +140,8 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
     name = "ReproducibleDataParallel"
     text = f"{name} needs a module as model\n  model  7\n  hint   pass the network itself"
     same_refusal(comm, DTypeError, lambda: dist.ReproducibleDataParallel(7, comm), text)
+    text = f"{name} needs a communicator as comm, but got Intracomm\n  hint  dist.init() makes one"
+    same_refusal(comm, DTypeError, lambda: dist.ReproducibleDataParallel(model, MPI.COMM_WORLD), text)
     text = f"{name} needs a power of two as shards, but got 6\n  hint  8 is usual"
     same_refusal(comm, ArgumentError, lambda: dist.ReproducibleDataParallel(model, comm, shards=6), text)
     text = (
@@ -152,7 +155,7 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
     text = f"{name} needs a model without a DataParallel\n  hint  detach() it: this mode averages for itself"
     same_refusal(comm, ArgumentError, lambda: dist.ReproducibleDataParallel(watched, comm), text)
     if comm.size > 1:
-        text = f"{name} needs 1 ranks for 1 shards, but there are {comm.size}"
+        text = f"{name} needs 1 rank for 1 shard, but there are {comm.size}"
         same_refusal(comm, ArgumentError, lambda: dist.ReproducibleDataParallel(model, comm, shards=1), text)
     dp = dist.ReproducibleDataParallel(model, comm)
     rows = 8 // comm.size
@@ -165,6 +168,11 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
             "  hint      ShardedLoader(..., shards=8) divides them so"
         )
         same_refusal(comm, ShapeError, lambda: dp.backward(lambda x: model(x).mean(), x), text)
+    text = (
+        f"{name}.backward needs the loss as a function, because it is called once per shard\n"
+        "  loss  shape (), float32, cpu\n  hint  backward(lambda x, y: F.cross_entropy(model(x), y), x, y)"
+    )
+    same_refusal(comm, DTypeError, lambda: dp.backward(model(x).mean(), x), text)
     text = (
         f"{name}.backward needs arrays of one length, at least one\n"
         "  batch[0]  shape (2,), float32, cpu\n  batch[1]  shape (3,), float32, cpu"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from distributed.checking import check, same_refusal
 from tinygrad_lite import Tensor, data
 from tinygrad_lite import distributed as dist
-from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.errors import ArgumentError, DTypeError
 
 comm = dist.init()
 X = np.arange(46.0, dtype=np.float32).reshape(23, 2)
@@ -67,6 +68,30 @@ def it_goes_on_from_a_checkpoint() -> None:
         np.testing.assert_array_equal(x.numpy(), other.numpy())
 
 
+@check("set_epoch", "load_state_dict", "one loop more")
+def ranks_in_different_epochs_are_refused(how: str) -> None:
+    if comm.size == 1:
+        return
+    loader = dist.ShardedLoader(DATASET, 5, comm, shuffle=True)
+    last = comm.size - 1
+    if comm.rank == last:
+        if how == "set_epoch":
+            loader.set_epoch(1)
+        elif how == "load_state_dict":
+            loader.load_state_dict({"epoch": 1})
+        else:
+            data.DataLoader.__iter__(loader)  # as if the others had left out a loop
+    text = (
+        f"ShardedLoader needs one epoch on all ranks, but rank 0 has epoch=0 and rank {last} has epoch=1\n"
+        "  hint  call load_state_dict() or set_epoch() on every rank"
+    )
+    for _ in range(2):  # a refused epoch has not begun
+        same_refusal(comm, ArgumentError, lambda: iter(loader), text)
+    loader.set_epoch(2)
+    seen = [joined(y) for _, y in loader]
+    assert sorted(np.concatenate(seen).tolist()) == list(range(23))
+
+
 @check()
 def empty_parts_have_the_usual_structure() -> None:
     samples = [{"x": np.ones(3, np.float32), "y": (i, "name")} for i in range(comm.size + 1)]
@@ -84,6 +109,9 @@ def empty_parts_have_the_usual_structure() -> None:
 
 @check()
 def what_does_not_fit_is_refused_on_every_rank() -> None:
+    text = "ShardedLoader needs a communicator as comm, but got {}\n  hint  dist.init() makes one"
+    for other, kind in ((MPI.COMM_WORLD, "Intracomm"), (None, "NoneType")):
+        same_refusal(comm, DTypeError, lambda other=other: dist.ShardedLoader(DATASET, 8, other), text.format(kind))
     text = "ShardedLoader needs a multiple of {0} ranks as shards, but got {1}\n  hint  shards={2} fits"
     n = comm.size
     if n > 1:
@@ -98,7 +126,7 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
         same_refusal(comm, ArgumentError, lambda: dist.ShardedLoader(DATASET, 1, comm), text)
         text = (
             f"ShardedLoader needs a sample for each of the {n} ranks, but the dataset has 1\n"
-            "  hint  run on at most 1 ranks"
+            "  hint  run on at most 1 rank"
         )
         same_refusal(comm, ArgumentError, lambda: dist.ShardedLoader([3.0], 8, comm), text)
         text = "ShardedLoader needs the same arguments on all ranks, but rank 0 has seed=0 and rank 1 has seed=1"

@@ -182,3 +182,7 @@ def what_does_not_fit_is_refused_on_every_rank() -> None:
     same_refusal(comm, ShapeError, lambda: layer(tgl.ones((rows, 3))), text)
     text = "SyncBatchNorm.convert needs a module\n  model  3\n  hint   pass the network itself"
     same_refusal(comm, DTypeError, lambda: dist.SyncBatchNorm.convert(3, comm), text)
+    text = "{} needs a communicator as comm, but got NoneType\n  hint  dist.init() makes one"
+    same_refusal(comm, DTypeError, lambda: dist.SyncBatchNorm(3, None), text.format("SyncBatchNorm"))
+    model, convert = nn.Sequential(nn.BatchNorm1d(3)), dist.SyncBatchNorm.convert
+    same_refusal(comm, DTypeError, lambda: convert(model, None), text.format("SyncBatchNorm.convert"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from mpi4py import MPI
 
 import tinygrad_lite as tgl
 from distributed.checking import check, same_refusal
@@ -15,7 +16,7 @@ from distributed.serial_training import (
 )
 from tinygrad_lite import Tensor, nn, optim
 from tinygrad_lite import distributed as dist
-from tinygrad_lite.errors import StateError
+from tinygrad_lite.errors import DTypeError, StateError
 
 
 @check()
@@ -97,10 +98,18 @@ def parts_of_a_split_model_are_not_overwritten() -> None:
     if comm.size > 1:
         n = comm.size
         text = (
-            f"broadcast_state needs the same part of split layers, but rank 0 has part 0 of {n} of 0 and rank 1 has "
-            f"part 1 of {n} of 0\n  hint  they are for model parallelism among these ranks; dist.Grid makes others, "
-            "over which gradients are averaged"
+            f"broadcast_state needs the same part of split layers, but rank 0 has layer '0' in part 0 of {n} and "
+            f"rank 1 has layer '0' in part 1 of {n}\n  hint  they are for model parallelism among these ranks; "
+            "dist.Grid makes others, over which gradients are averaged"
         )
         same_refusal(comm, StateError, lambda: dist.DataParallel(model, comm), text)
+        text = text.replace("layer '0'", "the model")
+        same_refusal(comm, StateError, lambda: dist.broadcast_state(comm, model[0]), text)
         assert (model[0].weight.detach().numpy() == held).all()
     dist.DataParallel(model, dist.Grid(comm, model=comm.size).data)
+
+
+@check()
+def what_is_no_communicator_is_refused() -> None:
+    text = "broadcast_state needs a communicator as comm, but got Intracomm\n  hint  dist.init() makes one"
+    same_refusal(comm, DTypeError, lambda: dist.broadcast_state(MPI.COMM_WORLD, nn.Linear(2, 2)), text)

@@ -9,10 +9,12 @@ from tinygrad_lite.distributed.communicator import Communicator
 from tinygrad_lite.distributed.start import init
 from tinygrad_lite.distributed.tune import SIZES, tune
 
+DESCRIPTION = "Which algorithm the collectives take for which size, on the ranks that mpirun starts."
+
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m tinygrad_lite.distributed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_lite.distributed", description=DESCRIPTION)
     parser.add_argument(
         "command", choices=("tune", "show"), help="measure and store the table, or print the one in use"
     )

@@ -25,7 +25,7 @@ from tinygrad_lite.autograd.leaves import in_buffer, leaf_of
 from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.background import Background
 from tinygrad_lite.distributed.buckets import Bucket, forget_slot, leave_window, move_to_window, plan
-from tinygrad_lite.distributed.state import broadcast_state, require_equal, separate_streams
+from tinygrad_lite.distributed.state import broadcast_state, check_communicator, require_equal, separate_streams
 from tinygrad_lite.distributed.windows import TURNS
 from tinygrad_lite.errors import ArgumentError, DTypeError, GradientError, ShapeError, fail
 from tinygrad_lite.functions.creation import full_like
@@ -70,7 +70,7 @@ class DataParallel(CheckedConstructor):
         StateError: on every rank, if the models or optimisers differ in structure.
         ArgumentError: no parameter requires a gradient, another ``DataParallel`` averages the model's gradients, or
             ``bucket_mb`` is not a number above 0.
-        DTypeError: the model is no module.
+        DTypeError: the model is no module, or ``comm`` no communicator.
 
     >>> import tinygrad_lite as tgl
     >>> from tinygrad_lite import distributed as dist, nn
@@ -92,6 +92,7 @@ class DataParallel(CheckedConstructor):
     ) -> None:
         if not isinstance(model, Module):
             fail(DTypeError, "DataParallel", "needs a module as model", {"model": model}, "pass the network itself")
+        check_communicator("DataParallel", comm)
         if not isinstance(bucket_mb, (int, float, np.integer, np.floating)) or not bucket_mb > 0:
             hint = "4 is usual; math.inf sends all gradients in one piece"
             fail(ArgumentError, "DataParallel", f"needs bucket_mb above 0, but got {bucket_mb!r}", {}, hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.communicator import Communicator
+from tinygrad_lite.distributed.state import check_communicator
 from tinygrad_lite.errors import ArgumentError, fail
 from tinygrad_lite.functions.arguments import integer
 
@@ -34,6 +35,7 @@ class Grid(CheckedConstructor):
 
     Raises:
         ArgumentError: on every rank, if the sizes are not positive or their product is not ``comm.size``.
+        DTypeError: ``comm`` is no communicator.
 
     >>> from tinygrad_lite import distributed as dist
     >>> dist.Grid(dist.init()).shape
@@ -41,6 +43,7 @@ class Grid(CheckedConstructor):
     """
 
     def __init__(self, comm: Communicator, *, data: int | None = None, model: int | None = None) -> None:
+        check_communicator("Grid", comm)
         size = comm.size
         given = [None if n is None else integer("Grid", name, n) for name, n in (("data", data), ("model", model))]
         rows, columns = given

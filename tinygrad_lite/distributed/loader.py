@@ -10,7 +10,7 @@ from tinygrad_lite.data.collate import to_tensors
 from tinygrad_lite.data.datasets import Dataset, gather
 from tinygrad_lite.data.loader import DataLoader
 from tinygrad_lite.data.samplers import check_count
-from tinygrad_lite.distributed.state import require_equal
+from tinygrad_lite.distributed.state import check_communicator, require_equal
 from tinygrad_lite.errors import ArgumentError, fail
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ __all__ = ["ShardedLoader"]
 
 class ShardedLoader(DataLoader):
     """``data.DataLoader`` with every batch divided among the ranks; every ``for`` loop over it is one epoch.
+
+    To begin an epoch is collective: all ranks do it, and the number of the epoch is compared. What follows sends no
+    messages.
 
     The ranks' parts, put end to end, are the batch that a ``DataLoader`` with the same seed gives on one process. So
     each sample comes exactly once per epoch, in evaluation too: no sample is repeated to fill up the last batch, where
@@ -42,7 +45,9 @@ class ShardedLoader(DataLoader):
 
     Raises:
         ArgumentError: on every rank, if there are more ranks than samples in a batch or in the dataset, shards are no
-            multiple of the ranks, or the ranks differ in what they pass; otherwise as for ``data.DataLoader``.
+            multiple of the ranks, or the ranks differ in what they pass; when an epoch begins, if it is not the same
+            one on all ranks; otherwise as for ``data.DataLoader``.
+        DTypeError: ``comm`` is no communicator; otherwise as for ``data.DataLoader``.
 
     >>> import numpy as np
     >>> from tinygrad_lite import data, distributed as dist
@@ -64,7 +69,9 @@ class ShardedLoader(DataLoader):
         prefetch: int = 0,
         shards: int | None = None,
     ) -> None:
-        name, ranks = "ShardedLoader", comm.size
+        name = "ShardedLoader"
+        check_communicator(name, comm)
+        ranks = comm.size
         whole = DataLoader(
             dataset, batch_size, shuffle, seed=seed, drop_last=drop_last, collate_fn=collate_fn, prefetch=prefetch
         )
@@ -78,13 +85,23 @@ class ShardedLoader(DataLoader):
             if count < ranks:
                 hint = "use a larger batch_size" if found == "a batch" else ""
                 need = f"needs a sample for each of the {ranks} ranks, but {found} has {count}"
-                fail(ArgumentError, name, need, {}, hint or f"run on at most {count} ranks")
+                fail(ArgumentError, name, need, {}, hint or f"run on at most {count} rank{'s' if count > 1 else ''}")
         self.shards = ranks if shards is None else check_count(name, "shards", shards, 1)
         if self.shards % ranks:
             need = f"needs a multiple of {ranks} ranks as shards, but got {self.shards}"
             fail(ArgumentError, name, need, {}, f"shards={8 if 8 % ranks == 0 else ranks} fits")
         sampler = _Parts(whole.batch_sampler, comm.rank, ranks, self.shards)
         super().__init__(dataset, batch_sampler=sampler, collate_fn=collate_fn, prefetch=prefetch)
+        self._comm = comm
+
+    def __iter__(self) -> Iterator[Any]:
+        """Begin the next epoch. Collective."""
+        # Parts of batches in different orders would repeat some samples and leave out others.
+        hint = "call load_state_dict() or set_epoch() on every rank"
+        require_equal(
+            self._comm, ArgumentError, "ShardedLoader", "one epoch on all ranks", [f"epoch={self.epoch}"], hint
+        )
+        return super().__iter__()
 
     def _batches(self, groups: Iterator[Sequence[int]]) -> Iterator[Any]:
         for group in groups:

@@ -33,6 +33,7 @@ from tinygrad_lite.distributed.communicator import Communicator
 from tinygrad_lite.distributed.connection import Connection
 from tinygrad_lite.distributed.data_parallel import DataParallel
 from tinygrad_lite.distributed.reductions import Array, Reduction
+from tinygrad_lite.distributed.state import check_communicator
 from tinygrad_lite.distributed.statistics import Counts, Statistics
 from tinygrad_lite.distributed.transport import Request, Steps, Transport
 from tinygrad_lite.errors import ArgumentError, fail
@@ -190,6 +191,7 @@ class ParameterServer(DataParallel):
     """
 
     def __init__(self, model: Module, comm: Communicator, *, servers: int = 1, **options: Any) -> None:
+        check_communicator("ParameterServer", comm)
         servers = integer("ParameterServer", "servers", servers)
         if not 1 <= servers <= comm.size:
             need = f"needs 1 to {comm.size} servers, which are the first of the ranks, but got {servers}"

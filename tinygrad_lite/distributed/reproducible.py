@@ -25,7 +25,7 @@ from tinygrad_lite.calls import CheckedConstructor
 from tinygrad_lite.distributed.buckets import Bucket, plan
 from tinygrad_lite.distributed.data_parallel import is_watched
 from tinygrad_lite.distributed.loader import shard_stops
-from tinygrad_lite.distributed.state import broadcast_state, separate_streams
+from tinygrad_lite.distributed.state import broadcast_state, check_communicator, separate_streams
 from tinygrad_lite.distributed.sync_batch_norm import SyncBatchNorm
 from tinygrad_lite.errors import ArgumentError, DTypeError, ShapeError, fail
 from tinygrad_lite.functions.creation import full_like
@@ -60,7 +60,7 @@ class ReproducibleDataParallel(CheckedConstructor):
             ``DataParallel`` averages the model's gradients, or it has a ``SyncBatchNorm``, whose batches would depend
             on the number of ranks.
         StateError: on every rank, if the models or optimisers differ in structure.
-        DTypeError: the model is no module.
+        DTypeError: the model is no module, or ``comm`` no communicator.
 
     >>> import tinygrad_lite as tgl
     >>> from tinygrad_lite import distributed as dist, nn
@@ -77,11 +77,13 @@ class ReproducibleDataParallel(CheckedConstructor):
         name = "ReproducibleDataParallel"
         if not isinstance(model, Module):
             fail(DTypeError, name, "needs a module as model", {"model": model}, "pass the network itself")
+        check_communicator(name, comm)
         if not isinstance(shards, int) or shards < 1 or shards & (shards - 1):
             fail(ArgumentError, name, f"needs a power of two as shards, but got {shards!r}", {}, "8 is usual")
         if comm.size & (comm.size - 1) or comm.size > shards:
             fits = ", ".join(str(2**i) for i in range(shards.bit_length()))
-            fail(ArgumentError, name, f"needs {fits} ranks for {shards} shards, but there are {comm.size}")
+            needed = f"{fits} ranks for {shards} shards" if shards > 1 else "1 rank for 1 shard"
+            fail(ArgumentError, name, f"needs {needed}, but there are {comm.size}")
         if any(isinstance(module, SyncBatchNorm) for module in model.modules()):
             hint = "nn.BatchNorm1d normalises each shard by itself"
             fail(ArgumentError, name, "cannot train a SyncBatchNorm: a shard is on one rank only", {}, hint)
@@ -108,6 +110,7 @@ class ReproducibleDataParallel(CheckedConstructor):
             The mean loss over the samples of all ranks, a float64 tensor without a gradient.
 
         Raises:
+            DTypeError: the loss is no function.
             ShapeError: the lengths differ, or, on every rank, the ranks' parts are not those of shards.
 
         >>> import tinygrad_lite as tgl
@@ -117,6 +120,10 @@ class ReproducibleDataParallel(CheckedConstructor):
         >>> dp.backward(lambda x: (0 * model(x) + x).mean(), tgl.asarray([[1.0, 1.0], [2.0, 2.0], [6.0, 6.0]]))
         Tensor(3., dtype=float64)
         """
+        if not callable(loss):
+            need = "needs the loss as a function, because it is called once per shard"
+            hint = "backward(lambda x, y: F.cross_entropy(model(x), y), x, y)"
+            fail(DTypeError, "ReproducibleDataParallel.backward", need, {"loss": loss}, hint)
         length, total = self._lengths(batch)
         stops = [0, *shard_stops(length, len(self._own))]
         buckets = plan([parameter for parameter in self.model.parameters() if parameter.requires_grad], _UNLIMITED)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_lite.autograd.graph import Tensor
 from tinygrad_lite.backends.devices import on_host
-from tinygrad_lite.errors import Error, StateError, fail
+from tinygrad_lite.distributed.communicator import Communicator
+from tinygrad_lite.errors import DTypeError, Error, StateError, fail
 from tinygrad_lite.functions.stream import get_rng_state, set_rng_state
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.parameter import write
 from tinygrad_lite.optim.optimizer import Optimizer
 
-if TYPE_CHECKING:
-    from tinygrad_lite.distributed.communicator import Communicator
-
-__all__ = ["broadcast_state", "require_equal", "separate_streams"]
+__all__ = ["broadcast_state", "check_communicator", "require_equal", "separate_streams"]
 
 #: An odd number near 2^64 / golden ratio: multiples of it are far apart modulo 2^64 (Knuth, TAOCP 3, section 6.4).
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -40,10 +38,12 @@ def broadcast_state(comm: Communicator, model: Module, optimizer: Optimizer | No
     Raises:
         StateError: on every rank, if the models or optimisers differ in structure, or each rank has another part of a
             split layer; nothing was changed then.
+        DTypeError: ``comm`` is no communicator.
 
     >>> from tinygrad_lite import distributed as dist, nn
     >>> broadcast_state(dist.init(), nn.Linear(3, 2))
     """
+    check_communicator("broadcast_state", comm)
     require_equal(comm, StateError, "broadcast_state", "one model on all ranks", _layout(model))
     hint = "they are for model parallelism among these ranks; dist.Grid makes others, over which gradients are averaged"
     require_equal(comm, StateError, "broadcast_state", "the same part of split layers", _parts(model), hint)
@@ -75,6 +75,13 @@ def separate_streams(number: int) -> None:
     set_rng_state({"seed": (stream["seed"] + number * _GOLDEN) % 2**64, "counter": stream["counter"]})
 
 
+def check_communicator(operation: str, comm: Any) -> None:
+    """Refuse what has no collectives of ours, such as mpi4py's communicators."""
+    if not isinstance(comm, Communicator):
+        need = f"needs a communicator as comm, but got {type(comm).__name__}"
+        fail(DTypeError, operation, need, {}, "dist.init() makes one")
+
+
 def require_equal(
     comm: Communicator, kind: type[Error], operation: str, what: str, lines: Iterable[str], hint: str = ""
 ) -> None:
@@ -102,7 +109,10 @@ def _layout(model: Module) -> list[str]:
 def _parts(model: Module) -> list[str]:
     """One line per layer that is split over some ranks: which part this rank has."""
     split = [(name, module) for name, module in model.named_modules() if getattr(module, "splits", None)]
-    return [f"part {module.comm.rank} of {module.comm.size} of {name or 'the model'}" for name, module in split]
+    return [
+        f"{f'layer {name!r}' if name else 'the model'} in part {module.comm.rank} of {module.comm.size}"
+        for name, module in split
+    ]
 
 
 def _sent(comm: Communicator, array: NDArray[Any], root: int) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from tinygrad_lite.autograd.record import apply
 from tinygrad_lite.autograd.rows import Joint, Row
 from tinygrad_lite.backends.devices import on_host
 from tinygrad_lite.distributed.collectives import allreduce
+from tinygrad_lite.distributed.state import check_communicator
 from tinygrad_lite.errors import DTypeError, ShapeError, fail
 from tinygrad_lite.nn.module import Module
 from tinygrad_lite.nn.normalization import BatchNorm1d
@@ -61,6 +62,7 @@ class SyncBatchNorm(BatchNorm1d):
         track_running_stats: bool = True,
         dtype: dtypes.DTypeLike = None,
     ) -> None:
+        check_communicator("SyncBatchNorm", comm)
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
         self.comm = comm
 
@@ -81,6 +83,7 @@ class SyncBatchNorm(BatchNorm1d):
         """
         if not isinstance(model, Module):
             fail(DTypeError, "SyncBatchNorm.convert", "needs a module", {"model": model}, "pass the network itself")
+        check_communicator("SyncBatchNorm.convert", comm)
         made: dict[Module, Module] = {}  # a shared layer stays shared
         for module in list(model.modules()):
             for name, child in list(module.__dict__.items()):

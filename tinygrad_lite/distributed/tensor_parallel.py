@@ -24,8 +24,8 @@ from tinygrad_lite.autograd.graph import Tensor, make_tensor
 from tinygrad_lite.autograd.rows import copied
 from tinygrad_lite.distributed.collectives import copy_to, gathered, reduce_from, scatter_to
 from tinygrad_lite.distributed.communicator import Communicator
-from tinygrad_lite.distributed.state import require_equal
-from tinygrad_lite.errors import ArgumentError, StateError, fail
+from tinygrad_lite.distributed.state import check_communicator, require_equal
+from tinygrad_lite.errors import ArgumentError, ShapeError, StateError, fail
 from tinygrad_lite.functions.arguments import as_tensor
 from tinygrad_lite.functions.network import linear
 from tinygrad_lite.functions.stream import get_rng_state
@@ -58,6 +58,7 @@ class SplitLinear(Module):
         self.in_features = positive(name, "in_features", in_features)
         self.out_features = positive(name, "out_features", out_features)
         kind = floating_dtype(name, dtype)
+        check_communicator(name, comm)
         self.comm = comm
         _check_same_stream(name, comm)
         whole = Linear(self.in_features, self.out_features, bias, kind)
@@ -106,6 +107,7 @@ class ColumnParallelLinear(SplitLinear):
 
     Raises:
         ArgumentError: on every rank, if the ranks' random streams are not at the same place; also for sizes below 1.
+        DTypeError: if ``comm`` is no communicator.
         ShapeError, DTypeError: in the call, if x does not fit.
 
     >>> from tinygrad_lite import distributed as dist, ones
@@ -155,6 +157,7 @@ class RowParallelLinear(SplitLinear):
 
     Raises:
         ArgumentError: on every rank, if the ranks' random streams are not at the same place; also for sizes below 1.
+        DTypeError: if ``comm`` is no communicator.
         ShapeError, DTypeError: in the call, if x does not fit.
 
     >>> from tinygrad_lite import distributed as dist, nn, ones
@@ -181,16 +184,31 @@ class RowParallelLinear(SplitLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x of shape (..., this rank's part of in_features), or whole, to all of y on every rank."""
+        self._check_features(x)
         if not self.input_is_parallel:
             x = scatter_to(x, self.comm)
         y = reduce_from(linear(x, self.weight), self.comm)
         return y if self.bias is None else y + self.bias
+
+    def _check_features(self, x: Tensor) -> None:
+        """Refuse x of another size here: ``linear`` knows this rank's part of the weight only."""
+        features, what = self.in_features, "in_features"
+        if self.input_is_parallel:
+            features, what = self.weight.shape[1], f"this rank's part of in_features={self.in_features}"
+        if not isinstance(x, Tensor) or not x.ndim or x.shape[-1] == features:
+            return
+        hint = "in_features counts the features of all ranks together"
+        if x.shape[-1] == self.in_features:
+            hint = "scatter_to(x, comm) makes it; RowParallelLinear(..., input_is_parallel=False) does so itself"
+        need = f"needs x.shape[-1] == {features}, {what}, but got {x.shape[-1]}"
+        fail(ShapeError, "RowParallelLinear", need, {"x": x}, hint)
 
 
 def full_state_dict(model: Module) -> dict[str, Tensor]:
     """``model.state_dict()`` as the serial model has it: split parameters are put together, on every rank.
 
     All ranks call it. With ``nn.Linear`` in the places of the parallel layers the result loads into the serial model.
+    It knows ``ColumnParallelLinear`` and ``RowParallelLinear``; of any other split layer it has this rank's part.
 
     >>> from tinygrad_lite import distributed as dist, nn
     >>> model = nn.Sequential(ColumnParallelLinear(3, 2, dist.init()))
@@ -205,6 +223,8 @@ def full_state_dict(model: Module) -> dict[str, Tensor]:
 
 def load_full_state_dict(model: Module, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
     """``model.load_state_dict`` from the serial model's state: every rank takes its parts. No message is sent.
+
+    It knows ``ColumnParallelLinear`` and ``RowParallelLinear``; for any other split layer it takes this rank's part.
 
     Args:
         model: with parallel layers in the places of the serial model's ``nn.Linear``.
