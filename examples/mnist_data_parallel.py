@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 
+import cores
 import ending
 import numpy as np
 import plots
@@ -36,6 +37,8 @@ from tinygrad_lite import distributed as dist
 from tinygrad_lite.nn import functional as F
 
 COMMAND = "mpirun -n 4 python examples/mnist_data_parallel.py"
+DESCRIPTION = """The network of mnist_mlp.py, trained by many ranks: each has the whole network and a part of every
+batch of images. Without mpirun there is one rank."""
 
 
 def train(
@@ -97,7 +100,7 @@ def main() -> None:
 
 def prepared(ranks: int) -> tuple[Options, data.DigitData]:
     """The command line and the data, or the end of the program if something does not fit."""
-    options = parse_options(__doc__, list(ACTIVATIONS), LEARNING_RATES, SIGMOID_LEARNING_RATES, COMMAND)
+    options = parse_options(DESCRIPTION, list(ACTIVATIONS), LEARNING_RATES, SIGMOID_LEARNING_RATES, COMMAND)
     tgl.zeros(0, device=options.device)  # refuses a device that is not there
     digits = load_digits(options)
     options = options.completed(len(digits.train_images))
@@ -111,6 +114,7 @@ def prepared(ranks: int) -> tuple[Options, data.DigitData]:
 
 def run(comm: dist.Communicator, options: Options, digits: data.DigitData) -> None:
     """Network, training and test, on every rank."""
+    cores.advise(comm)
     print(digits.source)
     x, test_x = digits.flat()
     y, test_y = digits.train_labels, digits.test_labels

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 
+import cores
 import ending
 import numpy as np
 from arguments import integer, number, one_of
@@ -127,6 +128,7 @@ def main() -> None:
 def run(comm: dist.Communicator, options: argparse.Namespace) -> None:
     """Data, network, training and test, on every rank."""
     digits = ending.from_rank_0(comm, lambda: load_digits(options))
+    cores.advise(comm)
     x, test_x = digits.flat()
     mean, spread = float(x.mean()), float(x.std())
     x, test_x = (x - mean) / spread, (test_x - mean) / spread
@@ -135,9 +137,8 @@ def run(comm: dist.Communicator, options: argparse.Namespace) -> None:
     tgl.manual_seed(options.seed)  # the same on all ranks, which draw the whole matrices and keep their parts
     model = build_network(x.shape[1], options.hidden, comm)
     units = ", ".join(str(stop - start) for start, stop in comm.bounds(options.hidden))
-    print(
-        f"{digits.source}\n{x.shape[1]} pixels -> {options.hidden} hidden units -> 10 digits; units per rank: {units}"
-    )
+    hidden = f"{options.hidden} hidden unit{'s' * (options.hidden > 1)}"
+    print(f"{digits.source}\n{x.shape[1]} pixels -> {hidden} -> 10 digits; units per rank: {units}")
     size = min(options.batch_size, len(x))
     count_messages(model, Tensor(x[:size]), Tensor(digits.train_labels[:size]), comm)
 

@@ -5,8 +5,8 @@
 
 The lecture on optimisation for machine learning argues from stragglers to the ring. This program measures its two
 arguments one by one. With more ranks the server's link carries n times the gradient where the ring's carry it twice, so
-the server falls behind. With stragglers both wait for the slowest rank, about H(n) times the mean delay: no synchronous
-scheme is free of that, and neither is the ring.
+the server falls behind. With stragglers both wait for the slowest rank, H(n) times the mean delay if delays are
+exponential: no synchronous scheme is free of that, and neither is the ring.
 
 On one host messages cost next to nothing; with --network every rank sends through a slower card, simulated by a
 thread that sleeps.
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 import ending
 import numpy as np
 from arguments import add_plot, check_matplotlib, integer, one_of
+from cores import advise, cores_of_host
 from progress import shown_by
 
 import tinygrad_lite as tgl
@@ -40,6 +40,8 @@ KINDS: dict[str, Callable[[nn.Module, dist.Communicator], Any]] = {
 }
 
 COMMAND = "mpirun -n 4 python examples/ring_vs_parameter_server.py"
+
+EXPONENTIAL = "exponential"  # the law of delays under which the slowest of n ranks is H(n) means late
 
 WARM_UP = 3  # steps that are not timed: the first ones set up memory and messages
 NAP = 0.005  # seconds between two looks of a rank that has nothing to do, so that it leaves its core to the others
@@ -119,12 +121,14 @@ def sweeps(ranks: int, options: argparse.Namespace) -> dict[str, list[Point]]:
 
 def report(comm: dist.Communicator, options: argparse.Namespace) -> Results:
     """Measure everything, and print it as one table."""
-    cores = len(os.sched_getaffinity(0))
+    cores = cores_of_host(comm)
     shared = ", fewer than ranks" if comm.local_size > cores else ""
     print(
         f"{_count(comm.size, 'rank')}; {_count(cores, 'core')} per host{shared}; {_count(options.steps, 'step')} each"
     )
-    print("ring: ring-allreduce by messages; server: rank 0; default: DataParallel's choice, shared memory on one host")
+    advise(comm)
+    choice = "which over this network is the ring" if options.network else "shared memory on one host"
+    print(f"ring: ring-allreduce by messages; server: rank 0; default: DataParallel's choice, {choice}")
     if options.network:
         print("network: each rank sends one message after the other, {:g} us and {:g} MB/s".format(*options.network))
     print(f"jitter: mean {options.law} delay of each rank; all times in milliseconds per step, of the slowest rank\n")
@@ -137,7 +141,8 @@ def report(comm: dist.Communicator, options: argparse.Namespace) -> Results:
             results[varied].append((point, found))
             times = " ".join(f"{step.time:8.3f}" for step in found.values())
             ratio = found["server"].time / found["ring"].time
-            delays = f"{found['ring'].delay:14.3f} {point.jitter * dist.harmonic(point.ranks):14.3f}"
+            expected = f"{point.jitter * dist.harmonic(point.ranks):.3f}" if options.law == EXPONENTIAL else "-"
+            delays = f"{found['ring'].delay:14.3f} {expected:>14s}"
             numbers = f"{point.ranks:5d} {point.weights:10,d} {point.jitter:7g} {times} {ratio:12.2f} {delays}"
             print(f"{varied:10s} {numbers}", flush=True)
     if comm.size == 1:
@@ -159,7 +164,7 @@ def draw(results: Results, law: str, file: Path) -> None:
         places = [getattr(point, varied) for point, _ in rows]
         for kind, marker in zip(KINDS, ("o-", "s-", "^--")):
             axes.plot(places, [found[kind].time for _, found in rows], marker, label=kind)
-        if varied == "jitter":
+        if varied == "jitter" and law == EXPONENTIAL:
             expected = [point.jitter * dist.harmonic(point.ranks) for point, _ in rows]
             axes.plot(places, expected, "k:", label="delay x H(n), for the slowest rank")
         fixed = [_count(getattr(rows[0][0], name + "s"), name) for name in ("rank", "weight") if name + "s" != varied]
@@ -171,7 +176,8 @@ def draw(results: Results, law: str, file: Path) -> None:
             axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
         if varied == "ranks":
             axes.set_xticks(places)
-        axes.legend(loc="upper left")
+    # Below the panels, where it covers no point; the last panel has every line.
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(KINDS) + 1)
     figure.savefig(file, dpi=150)
 
 
@@ -213,7 +219,7 @@ def parse_options() -> argparse.Namespace:
         help="put a slower network between the ranks: microseconds per message, megabytes per second",
     )  # fmt: skip
     parser.add_argument(
-        "--law", default="exponential", metavar="LAW", type=one_of(list(LAWS)),
+        "--law", default=EXPONENTIAL, metavar="LAW", type=one_of(list(LAWS)),
         help=f"of the delays: {', '.join(LAWS)} (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(

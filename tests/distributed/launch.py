@@ -4,8 +4,7 @@
     python tests/distributed/launch.py -n 4 [--timeout 60] -- -m module arguments
 
 The job begins with a nearly empty environment, so that neither a batch scheduler nor an MPI around it leaks in. One
-that
-is not done in time is ended, and where every rank stood is printed: a hang is a failure that explains itself.
+that is not done in time is ended, and where every rank stood is printed: a hang is a failure that explains itself.
 """
 
 from __future__ import annotations
@@ -142,6 +141,8 @@ def main() -> int:
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     given = parser.parse_args()
+    if given.script != "-m" and not Path(given.script).exists():
+        parser.error(f"needs a script, but there is no {given.script!r}")
     done = launch(given.n, given.script, *given.arguments, timeout=given.timeout, shown=True)
     sys.stderr.write(done.stderr)
     return done.status

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ from examples.running import ROOT, run_example
 
 from distributed.launch import launch
 from distributed.running import assert_learnt_alike, output
+from tinygrad_lite import distributed as dist
 
 pytestmark = pytest.mark.needs("mpi")
 
@@ -54,6 +57,11 @@ def test_rank_0_alone_prints(ranks):
     assert f"64 pixels -> 32 hidden units -> 10 digits; units per rank: {units}\n" in text
 
 
+def test_one_hidden_unit_is_not_several():
+    text = output(0, *MODEL, "--hidden", "1", "--epochs", "1")
+    assert "\n64 pixels -> 1 hidden unit -> 10 digits; units per rank: 1\n" in text
+
+
 @pytest.mark.parametrize("ranks", RANKS)
 def test_ring_and_server_are_measured_at_every_point(ranks):
     text = output(ranks, *COMPARISON)
@@ -74,11 +82,13 @@ def test_ring_and_server_are_measured_at_every_point(ranks):
         harmonic = sum(1 / k for k in range(1, int(row[1]) + 1))
         assert expected == pytest.approx(float(row[3]) * harmonic, abs=1e-3)
     assert ("one rank sends nothing" in text) == (size == 1)
+    assert "default: DataParallel's choice, shared memory on one host\n" in text
 
 
 def test_a_slower_network_is_told_of():
     text = output(2, *COMPARISON, "--jitter", "0", "--weights", "64", "--steps", "1", "--network", "2000,1000")
     assert "network: each rank sends one message after the other, 2000 us and 1000 MB/s\n" in text
+    assert "default: DataParallel's choice, which over this network is the ring\n" in text
 
 
 def test_a_slower_network_lies_between_the_ranks_of_every_step(monkeypatch):
@@ -93,6 +103,80 @@ def test_a_slower_network_lies_between_the_ranks_of_every_step(monkeypatch):
     example.measured(example.Point(2, 64, 0.0), comm, SimpleNamespace(network=[20_000, 1000]))
     assert slower == [(pytest.approx(0.02), pytest.approx(1e-9))]
     assert used == [(kind, "slower") for kind in ("ring", "server", "default")]
+
+
+def test_the_expected_delay_is_told_of_for_the_exponential_law_alone():
+    rows = re.findall(r"^jitter +\d.* (\S+)$", output(0, *COMPARISON, "--law", "constant"), re.MULTILINE)
+    assert rows == ["-", "-"]
+
+
+@pytest.mark.parametrize("law, lines", [("exponential", 4), ("constant", 3)])
+def test_the_expected_delay_is_drawn_for_the_exponential_law_alone(monkeypatch, tmp_path: Path, law, lines):
+    figure = pytest.importorskip("matplotlib.figure")
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    example = importlib.import_module("ring_vs_parameter_server")
+    saved = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, file, dpi: saved.append(self))
+    found = dict.fromkeys(example.KINDS, example.Step(2.0, 1.0))
+    points = [example.Point(1, 64, 1.0), example.Point(2, 128, 2.0)]
+    sweeps = {varied: [(point, found) for point in points] for varied in ("ranks", "weights", "jitter")}
+    example.draw(sweeps, law, tmp_path / "a.png")
+    assert [len(axes.lines) for axes in saved[0].axes] == [3, 3, lines]
+    assert [len(legend.get_texts()) for legend in saved[0].legends] == [lines]
+
+
+def host(*cores: set[int], ranks: int = 0) -> SimpleNamespace:
+    """A communicator of ``ranks`` ranks, of which those on this host may use these cores."""
+    numbers = [number for own in cores for number in own]
+    return SimpleNamespace(local_size=len(cores), size=ranks or len(cores), all_gather=lambda own: numbers)
+
+
+def test_the_cores_of_a_host_are_those_of_all_its_ranks(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    cores = importlib.import_module("cores")
+    monkeypatch.setattr(cores.os, "cpu_count", lambda: 7)
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda process: {0})
+    assert cores.cores_of_host(host({0}, {3})) == 2, "bound to a core each"
+    assert cores.cores_of_host(host({0, 3}, {0, 3}, {0, 3})) == 2
+    assert cores.cores_of_host(host({0}, {3}, ranks=4)) == 7, "other hosts' cores have the same numbers"
+
+
+@pytest.mark.parametrize(
+    "ranks, environment, said",
+    [
+        (3, {"OMPI_COMM_WORLD_SIZE": "3"}, True),
+        (3, {"OMPI_COMM_WORLD_SIZE": "3", "OMPI_MCA_mpi_yield_when_idle": "false"}, True),
+        (3, {"OMPI_COMM_WORLD_SIZE": "3", "OMPI_MCA_mpi_yield_when_idle": "True"}, False),
+        (3, {"OMPI_COMM_WORLD_SIZE": "3", "OMPI_MCA_mpi_yield_when_idle": "1"}, False),
+        (3, {"PMI_SIZE": "3"}, False),
+        (2, {"OMPI_COMM_WORLD_SIZE": "2"}, False),
+    ],
+)
+def test_more_ranks_than_cores_should_yield(monkeypatch, capsys, ranks, environment, said):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    cores = importlib.import_module("cores")
+    monkeypatch.setattr(cores.os, "environ", environment)
+    cores.advise(host(*[{0, 1}] * ranks))
+    assert capsys.readouterr().out == said * (
+        "3 ranks share 2 cores: set OMPI_MCA_mpi_yield_when_idle=true, "
+        "or waiting for each other will slow them down up to a hundred times\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [(MODEL[0], MODEL[1:]), (COMPARISON[0], COMPARISON[1:]), ("mnist_data_parallel.py", MODEL[1:])],
+)
+def test_the_examples_say_how_to_yield(monkeypatch, capsys, name, options):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.setattr(sys, "argv", [name, *options])
+    example = importlib.import_module(name.removesuffix(".py"))
+    monkeypatch.setattr(importlib.import_module("cores"), "cores_of_host", lambda comm: 0)
+    monkeypatch.setattr(example.dist, "init", dist.Communicator)
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "1")
+    monkeypatch.delenv("OMPI_MCA_mpi_yield_when_idle", raising=False)
+    example.main()
+    assert capsys.readouterr().out.count(": set OMPI_MCA_mpi_yield_when_idle=true") == 1
 
 
 def test_the_comparison_is_drawn(tmp_path: Path):
@@ -180,6 +264,19 @@ def test_what_ends_all_ranks_is_said_once(name, arguments, status, message):
     assert done.stderr.startswith(message)
     assert done.stderr.count(message) == 1
     assert "tinygrad_lite.distributed" not in done.stderr
+
+
+def test_help_says_what_the_program_does_without_its_command_lines():
+    said, _ = run_example("mnist_data_parallel.py", "--help")
+    assert said.count("mpirun -n") == 1, "the usage"
+    assert "\nThe network of mnist_mlp.py, trained by many ranks: " in said
+
+
+def test_a_script_that_is_not_there_is_refused_at_once():
+    command = [sys.executable, str(ROOT / "tests/distributed/launch.py"), "-n", "3", "nofile.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("launch.py: error: needs a script, but there is no 'nofile.py'\n")
 
 
 def test_help_is_shown_once():

@@ -153,3 +153,14 @@ def test_tuning_needs_a_size(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     with pytest.raises(SystemExit):
         command.main()
     assert "--most needs at least 4096 bytes, but got 100" in capsys.readouterr().err
+
+
+def test_the_help_of_the_command_has_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["distributed", "--help"])
+    with pytest.raises(SystemExit):
+        command.main()
+    text = capsys.readouterr().out
+    assert "`" not in text
+    assert "Which algorithm the collectives take for which size" in text
