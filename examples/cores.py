@@ -13,7 +13,8 @@ YIELDING = "OMPI_MCA_mpi_yield_when_idle"
 
 def cores_of_host(comm: dist.Communicator) -> int:
     """Cores that the ranks of this host may use, which a launcher may have bound to one each. Collective."""
-    own = np.array(sorted(os.sched_getaffinity(0)))
+    known = hasattr(os, "sched_getaffinity")
+    own = np.array(sorted(os.sched_getaffinity(0)) if known else range(os.cpu_count() or 1))
     numbers = comm.all_gather(own)
     if comm.local_size < comm.size:  # the other hosts' cores have the same numbers
         return os.cpu_count() or len(own)
