@@ -32,7 +32,7 @@ def test_a_program_ends_well_after_it_has_closed_everything(ranks: int) -> None:
 
 @pytest.mark.parametrize("script", ("groups.py", "threads.py"))
 def test_memory_does_not_hold_up_the_end_in_whatever_order_it_was_made(script: str) -> None:
-    done = launch(3, SCRIPT.with_name(script), timeout=20.0)
+    done = launch(3, SCRIPT.with_name(script), timeout=60.0)
     assert done.status == 0, done.stderr
     assert done.stdout.count("is done") == 3
 
