@@ -29,6 +29,7 @@ class Connection:
         report, timeout: seconds of waiting after which to name the late ranks and to end the job.
 
     Attributes:
+        can_stage: whether there was, when it was made, shared memory for a stage.
         closed: whether it was given back.
         windows: the memory that ``Communicator.empty`` has handed out.
         broken_off: what has ended calls before their end, with the arrays that MPI may still write into.
@@ -68,8 +69,8 @@ class Connection:
         self._slower: tuple[float, float] | None = None
         self._only = ""
         self._stage: Stage | None = None
-        self._has_room = self.one_host and has_room(comm, ROOM)
-        if not self._has_room:
+        self.can_stage: bool = self.one_host and has_room(comm, ROOM)
+        if not self.can_stage:
             self.table = {key: _without_stage(rows) for key, rows in self.table.items()}
         self._tags = 0
 
@@ -84,11 +85,6 @@ class Connection:
             return None
         self.windows.append(self.process.share(self.comm, Window(self.mpi, self.comm, nbytes)))
         return self.windows[-1]
-
-    @property
-    def can_stage(self) -> bool:
-        """Whether there is, or was when the connection was made, shared memory for a stage."""
-        return self.one_host and self._has_room
 
     def stage(self) -> Stage:
         """The window through which arrays outside of windows are reduced; made when first used."""
